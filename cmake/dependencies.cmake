@@ -1,0 +1,22 @@
+# Every library the build uses, in one place. All are Debian 12 packages (packages.txt).
+set(MPI_CXX_SKIP_MPICXX ON)  # else the removed C++ bindings are linked
+find_package(MPI 3.1 REQUIRED COMPONENTS C CXX)
+set(HDF5_PREFER_PARALLEL ON)  # else the serial library wins when both are installed
+find_package(HDF5 1.10 REQUIRED COMPONENTS C)
+if(NOT HDF5_IS_PARALLEL)
+  message(FATAL_ERROR "the HDF5 found has no MPI: install libhdf5-openmpi-dev")
+endif()
+pkg_check_modules(OPENBLAS REQUIRED IMPORTED_TARGET openblas)
+find_library(LAPACKE_LIBRARY lapacke REQUIRED)
+pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
+find_package(OpenSSL REQUIRED COMPONENTS Crypto)
+find_package(ZLIB REQUIRED)
+find_package(cereal REQUIRED)
+find_package(fmt REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(yaml-cpp REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(Boost 1.74 REQUIRED)
+find_package(GTest REQUIRED)
+find_package(benchmark REQUIRED)

@@ -1,0 +1,175 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "schedule/error.h"
+
+// Plain data that travels between the plan, the ranks and the store. Header-only: every layer above kernels may
+// include it.
+namespace brinkmap::schedule {
+
+enum class UnitKind : std::uint32_t { kPrompts, kHeads };
+
+// The smallest piece of work a rank is given. A pure function of the job: rank, order and threads never change it.
+struct Unit {
+  std::uint32_t id = 0;     // position in Plan::units and in the store's unit table
+  UnitKind kind{};
+  std::uint32_t row = 0;    // index in Plan::rows
+  std::uint32_t item = 0;   // index in Job::suites (kPrompts) or Job::experiments (kHeads)
+  std::uint32_t begin = 0;  // prompts or seeds [begin, end)
+  std::uint32_t end = 0;
+  double cost = 0;          // estimated seconds on one core
+};
+static_assert(std::is_trivially_copyable_v<Unit>);
+
+enum class DType : std::uint8_t { kU8, kI32, kU32, kI64, kF32, kF64 };
+
+constexpr std::size_t dtype_bytes(DType t) {
+  switch (t) {
+    case DType::kU8: return 1;
+    case DType::kI32:
+    case DType::kU32:
+    case DType::kF32: return 4;
+    case DType::kI64:
+    case DType::kF64: return 8;
+  }
+  return 0;
+}
+
+template <class T>
+constexpr DType dtype_of() {
+  if constexpr (std::is_same_v<T, std::uint8_t>) return DType::kU8;
+  else if constexpr (std::is_same_v<T, std::int32_t>) return DType::kI32;
+  else if constexpr (std::is_same_v<T, std::uint32_t>) return DType::kU32;
+  else if constexpr (std::is_same_v<T, std::int64_t>) return DType::kI64;
+  else if constexpr (std::is_same_v<T, float>) return DType::kF32;
+  else { static_assert(std::is_same_v<T, double>); return DType::kF64; }
+}
+
+// An axis of the result file. Axes of the same name are the same axis, with the same labels.
+struct Dimension {
+  std::string name;
+  std::uint64_t size = 0;
+  std::vector<std::string> labels;  // empty: the axis is its index
+};
+
+// One variable that the units of a suite or experiment fill. Its full shape is [row, sharded axis, inner...].
+struct Field {
+  std::string name;  // full variable name in the file: "<suite or experiment id>_<what>"
+  DType dtype{};
+  std::vector<Dimension> inner;
+  std::string units;      // "1" for counts and flags, "nat", "token", ...
+  std::string long_name;
+  double fill = 0;        // value where nothing was measured
+  std::vector<std::string> flag_meanings;  // for kU8 codes 0, 1, 2, ...
+
+  std::size_t item_bytes() const {
+    std::size_t n = dtype_bytes(dtype);
+    for (const Dimension& d : inner) n *= d.size;
+    return n;
+  }
+};
+
+// The bytes of one field for a unit's items: [end - begin, inner...].
+struct Slab {
+  std::vector<std::byte> bytes;
+};
+
+// What a rank computed for a unit. `slabs` are in the order of the fields of the unit's item and are complete when
+// `failed` is false; when it is true `reason` says why and the slabs are ignored.
+struct UnitResult {
+  std::uint32_t unit = 0;
+  bool failed = false;
+  std::string reason;
+  std::vector<Slab> slabs;
+  double seconds = 0;     // wall clock; never part of a digest
+  std::uint64_t tokens = 0;  // tokens computed, for the progress line
+};
+
+// Typed access to the slabs of a result while a unit fills them. Sizes every slab and sets it to the fill value.
+class SlabSet {
+ public:
+  SlabSet(std::span<const Field> fields, std::size_t items) : fields_(fields), slabs_(fields.size()) {
+    for (std::size_t i = 0; i < fields.size(); ++i) {
+      slabs_[i].bytes.resize(fields[i].item_bytes() * items);
+      fill(fields[i], slabs_[i]);
+    }
+  }
+
+  // All items of the field whose name ends with "_<what>"; throws Error when there is none or the type is another.
+  template <class T>
+  std::span<T> get(const std::string& what) {
+    for (std::size_t i = 0; i < fields_.size(); ++i) {
+      const std::string& name = fields_[i].name;
+      if (name.size() > what.size() && name.ends_with(what) && name[name.size() - what.size() - 1] == '_') {
+        if (fields_[i].dtype != dtype_of<T>()) throw Error("field " + name + " has another type");
+        return {reinterpret_cast<T*>(slabs_[i].bytes.data()), slabs_[i].bytes.size() / sizeof(T)};
+      }
+    }
+    throw Error("no field ends with _" + what);
+  }
+
+  bool has(const std::string& what) const {
+    for (const Field& f : fields_)
+      if (f.name.size() > what.size() && f.name.ends_with("_" + what)) return true;
+    return false;
+  }
+
+  std::vector<Slab> take() { return std::move(slabs_); }
+
+ private:
+  template <class T>
+  static void fill_as(double value, Slab& slab) {
+    const T v = static_cast<T>(value);
+    for (std::size_t at = 0; at + sizeof(T) <= slab.bytes.size(); at += sizeof(T))
+      std::memcpy(slab.bytes.data() + at, &v, sizeof(T));
+  }
+
+  static void fill(const Field& f, Slab& slab) {
+    switch (f.dtype) {
+      case DType::kU8: return fill_as<std::uint8_t>(f.fill, slab);
+      case DType::kI32: return fill_as<std::int32_t>(f.fill, slab);
+      case DType::kU32: return fill_as<std::uint32_t>(f.fill, slab);
+      case DType::kI64: return fill_as<std::int64_t>(f.fill, slab);
+      case DType::kF32: return fill_as<float>(f.fill, slab);
+      case DType::kF64: return fill_as<double>(f.fill, slab);
+    }
+  }
+
+  std::span<const Field> fields_;
+  std::vector<Slab> slabs_;
+};
+
+// ---- facts about inputs, measured by the worker, used by the plan -------------------------------------------------
+
+struct ModelFacts {
+  std::string sha256;            // of the model file
+  std::string tokenizer_sha256;  // of the tokenizer's tables
+  std::string architecture;
+  std::uint64_t file_bytes = 0;
+  std::uint64_t parameters = 0;
+  int layers = 0;
+  int width = 0;    // hidden size
+  int vocab = 0;
+  int context = 0;  // longest sequence, tokens
+};
+
+enum class Split : std::uint8_t { kTrain, kValidation, kTest, kNone };
+
+// What the plan and the reduction need of a suite file. One entry per line, in file order.
+struct SuiteFacts {
+  std::string sha256;
+  std::vector<std::string> ids;
+  std::vector<std::uint8_t> expected;  // refusal: 1 = should refuse; decision: Decision; perplexity: empty
+  std::vector<Split> splits;           // decision suites; kNone elsewhere
+  std::vector<std::string> groups;     // category or wrapper, for tables; may hold empty strings
+  std::vector<std::vector<std::uint32_t>> tokens;  // [model][line] prompt tokens with template and BOS
+};
+
+}  // namespace brinkmap::schedule
