@@ -1,0 +1,72 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "kernels/attention.h"
+#include "kernels/gemm.h"
+#include "kernels/thread_pool.h"
+#include "worker/model.h"
+
+// Offline batch inference. All requests are known beforehand: they are sorted by length, packed into ragged batches
+// without padding, share the longest common prompt prefix (computed once), and freed slots are refilled. Greedy
+// decoding. A response is the same bit for bit whatever else is in the batch.
+namespace brinkmap::worker {
+
+// A continuation that is forced after the prompt and scored: log-probabilities of tokens [score_from, size).
+struct Continuation {
+  std::vector<std::int32_t> tokens;
+  std::int32_t score_from = 0;
+};
+
+struct Request {
+  std::vector<std::int32_t> prompt;         // not empty
+  std::int32_t max_new_tokens = 0;          // greedy, stops after an end token; 0: no generation
+  std::vector<Continuation> continuations;  // each scored on its own after the prompt
+  bool prompt_log_probs = false;            // log-probability of every prompt token but the first
+  bool capture_last = false;                // hidden state of the last prompt token at EngineOptions::capture_layers
+  bool capture_mean = false;                // mean over all prompt tokens
+};
+
+struct Response {
+  std::vector<std::int32_t> tokens;         // generated, without the end token
+  bool ended = false;                       // an end token came
+  std::vector<double> continuation_log_probs;  // nats, summed over the scored tokens
+  std::vector<float> prompt_log_probs;         // [prompt - 1], nats
+  std::vector<float> state_last;               // [capture_layers, width]: residual stream after the block, no norm
+  std::vector<float> state_mean;               // [capture_layers, width]: f64 sum in token order, then divided
+  bool finite = true;                          // false when a logit was NaN or infinite
+};
+
+struct EngineOptions {
+  kernels::ActivationBatch::Kind activations = kernels::ActivationBatch::Kind::kQ8;
+  kernels::KvType kv = kernels::KvType::kF32;
+  std::vector<int> capture_layers;      // 0-based blocks, ascending
+  std::vector<std::int32_t> end_tokens;
+  std::int64_t max_batch_tokens = 512;  // rows of one forward pass
+  std::int64_t max_slots = 64;          // sequences decoded together
+};
+
+class Engine {
+ public:
+  Engine(std::shared_ptr<const Model> model, EngineOptions options, kernels::ThreadPool& pool);
+  ~Engine();
+
+  // Responses in request order. When no request needs logits, blocks above the highest captured layer are not computed.
+  // Throws InputError when a request is longer than the model's context or holds a token outside the vocabulary.
+  std::vector<Response> run(std::span<const Request> requests);
+
+  // Logits of every position of one sequence: [tokens, vocab], row-major.
+  std::vector<float> logits(std::span<const std::int32_t> tokens);
+
+  // Tokens that went through the forward pass so far.
+  std::uint64_t tokens_computed() const noexcept;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace brinkmap::worker

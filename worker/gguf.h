@@ -1,0 +1,93 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "kernels/format.h"
+
+// GGUF version 2 and 3 files (ggml/docs/gguf.md of llama.cpp), little-endian.
+namespace brinkmap::worker {
+
+struct GgufValue;
+using GgufArray = std::vector<GgufValue>;
+
+// A metadata value. Integers of every width are kept as 64 bit; `type` is the GGUF type id it was stored with, so that
+// a copy can be written unchanged.
+struct GgufValue {
+  std::uint32_t type = 0;
+  std::variant<std::uint64_t, std::int64_t, double, bool, std::string, std::shared_ptr<const GgufArray>> value;
+};
+
+struct GgufTensor {
+  std::string name;
+  std::vector<std::int64_t> shape;  // GGUF order: shape[0] is the contiguous (input) dimension
+  kernels::Format format{};
+  std::span<const std::byte> data;  // inside the mapped file
+
+  std::int64_t elements() const;
+};
+
+// A read-only, memory-mapped file. Every count, offset, type and product is checked before use; a broken file throws
+// InputError naming the key or tensor, what was expected and what was found. Safe to share between threads.
+class GgufFile {
+ public:
+  static std::shared_ptr<const GgufFile> open(const std::string& path);
+  // The same checks over bytes in memory (tests, fuzzing). `name` stands in errors. The bytes must outlive the file.
+  static std::shared_ptr<const GgufFile> parse(std::span<const std::byte> bytes, const std::string& name);
+  ~GgufFile();
+
+  const std::string& path() const noexcept;
+  std::uint32_t version() const noexcept;
+  std::uint64_t bytes() const noexcept;
+
+  const std::map<std::string, GgufValue, std::less<>>& metadata() const noexcept;
+  const std::vector<GgufTensor>& tensors() const noexcept;  // in file order
+  const GgufTensor* find(std::string_view tensor) const noexcept;  // null when absent
+
+  bool has(std::string_view key) const noexcept;
+  // Typed metadata. Throw InputError when the key is absent (without a fallback) or of another type; integer reads
+  // check the range.
+  std::int64_t integer(std::string_view key) const;
+  std::int64_t integer_or(std::string_view key, std::int64_t fallback) const;
+  double number(std::string_view key) const;
+  double number_or(std::string_view key, double fallback) const;
+  bool flag_or(std::string_view key, bool fallback) const;
+  const std::string& text(std::string_view key) const;
+  std::string text_or(std::string_view key, std::string fallback) const;
+  std::vector<std::string> texts(std::string_view key) const;
+  std::vector<std::int64_t> integers(std::string_view key) const;
+  std::vector<double> numbers(std::string_view key) const;
+
+  std::string sha256() const;            // of the whole file
+  std::string tokenizer_sha256() const;  // of every tokenizer.* key and value
+
+ private:
+  struct Impl;
+  explicit GgufFile(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+// Writes a GGUF v3 file: metadata in the order added, tensors aligned to 32 bytes. The file appears under its name only
+// when complete (temporary file, sync, rename); a full disk throws InputError and leaves nothing behind.
+class GgufWriter {
+ public:
+  void add(const std::string& key, GgufValue value);
+  // `data` must stay valid until write().
+  void add_tensor(const std::string& name, std::vector<std::int64_t> shape, kernels::Format format,
+                  std::span<const std::byte> data);
+  void write(const std::string& path) const;
+
+ private:
+  std::vector<std::pair<std::string, GgufValue>> metadata_;
+  std::vector<GgufTensor> tensors_;
+};
+
+}  // namespace brinkmap::worker

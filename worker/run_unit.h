@@ -1,0 +1,41 @@
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "kernels/thread_pool.h"
+#include "schedule/job.h"
+#include "schedule/unit.h"
+#include "worker/suite.h"
+
+// What one rank computes for one unit.
+namespace brinkmap::worker {
+
+// Everything a rank needs to turn units into results. Holds the mapped base models and the row used last, so units of
+// the same row should follow each other. One thread calls run(); the pool's threads do the work.
+class UnitRunner {
+ public:
+  // `rows`: (model index, recipe) of Plan::rows. `layers`: for each suite the blocks whose states are captured,
+  // ascending (empty: none), as the plan's fields say.
+  struct Row {
+    int model = 0;
+    std::string recipe;
+  };
+
+  UnitRunner(const schedule::Job& job, std::vector<Suite> suites, std::vector<Row> rows, int threads);
+  ~UnitRunner();
+
+  // Computes a unit. `fields`: the fields of the unit's item; slabs come back in that order. `states`: for kHeads, the
+  // row's cached hidden states [suite items, width] f32 at the experiment's layer and pooling; empty for kPrompts. `width`
+  // is the model's. Never throws: an exception becomes a failed result with its reason.
+  schedule::UnitResult run(const schedule::Unit& unit, std::span<const schedule::Field> fields,
+                           std::span<const int> capture_layers, std::span<const float> states, int width);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace brinkmap::worker
