@@ -13,7 +13,8 @@ std::vector<Isa> detect() {
   std::vector<Isa> found{Isa::kScalar};
 #if defined(__x86_64__)
   __builtin_cpu_init();
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+  const bool avx2 =
+      __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
   if (avx2) found.push_back(Isa::kAvx2);
   if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
@@ -31,7 +32,8 @@ Isa choose() {
     if (isa_name(isa) != forced) continue;
     for (Isa have : supported)
       if (have == isa) return isa;
-    throw std::runtime_error("BRINKMAP_ISA=" + std::string(forced) + ": this CPU lacks it; the best it has is " +
+    throw std::runtime_error("BRINKMAP_ISA=" + std::string(forced) +
+                             ": this CPU lacks it; the best it has is " +
                              std::string(isa_name(supported.back())));
   }
   throw std::runtime_error("BRINKMAP_ISA=" + std::string(forced) + ": expected scalar, avx2 or avx512vnni");
@@ -41,9 +43,12 @@ Isa choose() {
 
 std::string_view isa_name(Isa isa) {
   switch (isa) {
-    case Isa::kScalar: return "scalar";
-    case Isa::kAvx2: return "avx2";
-    case Isa::kAvx512Vnni: return "avx512vnni";
+    case Isa::kScalar:
+      return "scalar";
+    case Isa::kAvx2:
+      return "avx2";
+    case Isa::kAvx512Vnni:
+      return "avx512vnni";
   }
   return "?";
 }

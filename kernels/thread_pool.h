@@ -20,8 +20,8 @@ class ThreadPool {
 
   int threads() const noexcept { return static_cast<int>(workers_.size()) + 1; }
 
-  // Calls task(index, thread) for every index in [0, n), each once, in any order, on any thread (0 <= thread <
-  // threads()). Returns when all are done. Results must not depend on the assignment.
+  // Calls task(index, thread) for every index in [0, n), each once, in any order, on any thread (0 <= thread
+  // < threads()). Returns when all are done. Results must not depend on the assignment.
   void parallel_for(std::int64_t n, const std::function<void(std::int64_t index, int thread)>& task);
 
  private:

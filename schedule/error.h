@@ -6,15 +6,16 @@
 
 namespace brinkmap {
 
-// Base of every exception the program throws on purpose. Anything else that reaches the top is an internal error.
+// Base of every exception the program throws on purpose. Anything else that reaches the top is an internal
+// error.
 class Error : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
 
 // Bad input from outside: a model file, job file, suite, result file or command line. Exit code 2.
-// `file` is the path, `where` the line, field or tensor inside it (may be empty), `what_is_wrong` says what was
-// expected and what was found.
+// `file` is the path, `where` the line, field or tensor inside it (may be empty), `what_is_wrong` says what
+// was expected and what was found.
 class InputError : public Error {
  public:
   InputError(std::string file, std::string where, const std::string& what_is_wrong)

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-// Plain data of a job file (../README.md, "Job file"). Parsing is in schedule/job_file.h; every layer above kernels
-// may include this header.
+// Plain data of a job file (../README.md, "Job file"). Parsing is in schedule/job_file.h; every layer above
+// kernels may include this header.
 namespace brinkmap::schedule {
 
 // How activations enter a product with quantized weights: int8 blocks as llama.cpp makes them, or f32.
@@ -15,8 +15,8 @@ enum class SuiteKind : std::uint8_t { kRefusal, kDecision, kPerplexity };
 enum class ExperimentKind : std::uint8_t { kDecisionHeads };
 enum class Pooling : std::uint8_t { kLast, kMean };
 
-// Class order of every decision label, probability vector and confusion matrix. kInvalid: an answer that could not
-// be read; never counted as an approval.
+// Class order of every decision label, probability vector and confusion matrix. kInvalid: an answer that
+// could not be read; never counted as an approval.
 enum class Decision : std::uint8_t { kApprove = 0, kRevise = 1, kVeto = 2, kInvalid = 3 };
 inline constexpr int kDecisionClasses = 3;
 

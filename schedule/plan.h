@@ -13,17 +13,17 @@ namespace brinkmap::schedule {
 struct Row {
   std::uint32_t model = 0;  // index in Job::models
   std::string recipe;
-  std::string label;        // "evaluator-5m/q4_k_m", unique
+  std::string label;           // "evaluator-5m/q4_k_m", unique
   std::uint32_t baseline = 0;  // index in Plan::rows of the model's baseline row
 };
 
 // A variable of the result file. Its full shape is [row] + [shard axis, when sharded] + field.inner.
 struct Variable {
   Field field;
-  std::string shard_axis;          // name of the prompt or seed axis; empty: one value set a row, written by the root
-  std::uint64_t shard_size = 0;    // length of that axis
-  UnitKind kind{};                 // of the units that fill it (sharded variables only)
-  std::uint32_t item = 0;          // index of the suite or experiment it belongs to
+  std::string shard_axis;  // name of the prompt or seed axis; empty: one value set a row, written by the root
+  std::uint64_t shard_size = 0;  // length of that axis
+  UnitKind kind{};               // of the units that fill it (sharded variables only)
+  std::uint32_t item = 0;        // index of the suite or experiment it belongs to
 };
 
 // Facts measured before planning, in job order. Everything expand() needs besides the job text.
@@ -36,21 +36,23 @@ struct Plan {
   Job job;
   Facts facts;
   std::vector<Row> rows;
-  std::vector<Unit> units;                       // id == index
-  std::vector<std::vector<std::uint32_t>> needs; // [unit] units that must be done before
-  std::vector<Variable> variables;               // all, unit-filled first
-  std::string job_hash;  // hex; over everything that decides a result: job values, file hashes (not paths), schema version
+  std::vector<Unit> units;                        // id == index
+  std::vector<std::vector<std::uint32_t>> needs;  // [unit] units that must be done before
+  std::vector<Variable> variables;                // all, unit-filled first
+  std::string job_hash;  // hex; over everything that decides a result: job values, file hashes (not paths),
+                         // schema version
 };
 
-// Fields that the units of a suite (kPrompts) or experiment (kHeads) fill, in slab order. See schedule/fields.cpp for
-// the names and meanings.
+// Fields that the units of a suite (kPrompts) or experiment (kHeads) fill, in slab order. See
+// schedule/fields.cpp for the names and meanings.
 std::vector<Field> unit_fields(const Plan& plan, UnitKind kind, std::uint32_t item);
 
-// Blocks captured for a suite on a row, one per slot of the suite's layer axis (not sorted, may repeat); empty when no
-// experiment reads the suite.
+// Blocks captured for a suite on a row, one per slot of the suite's layer axis (not sorted, may repeat);
+// empty when no experiment reads the suite.
 std::vector<int> capture_layers(const Plan& plan, std::uint32_t suite, std::uint32_t row);
 
-// Slot of the suite's layer axis that an experiment reads, and the name of the variable ("<suite>_state_last").
+// Slot of the suite's layer axis that an experiment reads, and the name of the variable
+// ("<suite>_state_last").
 struct StateSource {
   std::uint32_t suite = 0;
   std::uint32_t slot = 0;
@@ -59,7 +61,8 @@ struct StateSource {
 };
 StateSource state_source(const Plan& plan, std::uint32_t experiment, std::uint32_t row);
 
-// Expands a job into rows, units and variables. Pure: the same job and facts give the same plan on every machine.
+// Expands a job into rows, units and variables. Pure: the same job and facts give the same plan on every
+// machine.
 Plan expand(Job job, Facts facts);
 
 }  // namespace brinkmap::schedule

@@ -10,21 +10,22 @@
 
 #include "schedule/error.h"
 
-// Plain data that travels between the plan, the ranks and the store. Header-only: every layer above kernels may
-// include it.
+// Plain data that travels between the plan, the ranks and the store. Header-only: every layer above kernels
+// may include it.
 namespace brinkmap::schedule {
 
 enum class UnitKind : std::uint32_t { kPrompts, kHeads };
 
-// The smallest piece of work a rank is given. A pure function of the job: rank, order and threads never change it.
+// The smallest piece of work a rank is given. A pure function of the job: rank, order and threads never
+// change it.
 struct Unit {
-  std::uint32_t id = 0;     // position in Plan::units and in the store's unit table
+  std::uint32_t id = 0;  // position in Plan::units and in the store's unit table
   UnitKind kind{};
   std::uint32_t row = 0;    // index in Plan::rows
   std::uint32_t item = 0;   // index in Job::suites (kPrompts) or Job::experiments (kHeads)
   std::uint32_t begin = 0;  // prompts or seeds [begin, end)
   std::uint32_t end = 0;
-  double cost = 0;          // estimated seconds on one core
+  double cost = 0;  // estimated seconds on one core
 };
 static_assert(std::is_trivially_copyable_v<Unit>);
 
@@ -32,24 +33,35 @@ enum class DType : std::uint8_t { kU8, kI32, kU32, kI64, kF32, kF64 };
 
 constexpr std::size_t dtype_bytes(DType t) {
   switch (t) {
-    case DType::kU8: return 1;
+    case DType::kU8:
+      return 1;
     case DType::kI32:
     case DType::kU32:
-    case DType::kF32: return 4;
+    case DType::kF32:
+      return 4;
     case DType::kI64:
-    case DType::kF64: return 8;
+    case DType::kF64:
+      return 8;
   }
   return 0;
 }
 
 template <class T>
 constexpr DType dtype_of() {
-  if constexpr (std::is_same_v<T, std::uint8_t>) return DType::kU8;
-  else if constexpr (std::is_same_v<T, std::int32_t>) return DType::kI32;
-  else if constexpr (std::is_same_v<T, std::uint32_t>) return DType::kU32;
-  else if constexpr (std::is_same_v<T, std::int64_t>) return DType::kI64;
-  else if constexpr (std::is_same_v<T, float>) return DType::kF32;
-  else { static_assert(std::is_same_v<T, double>); return DType::kF64; }
+  if constexpr (std::is_same_v<T, std::uint8_t>)
+    return DType::kU8;
+  else if constexpr (std::is_same_v<T, std::int32_t>)
+    return DType::kI32;
+  else if constexpr (std::is_same_v<T, std::uint32_t>)
+    return DType::kU32;
+  else if constexpr (std::is_same_v<T, std::int64_t>)
+    return DType::kI64;
+  else if constexpr (std::is_same_v<T, float>)
+    return DType::kF32;
+  else {
+    static_assert(std::is_same_v<T, double>);
+    return DType::kF64;
+  }
 }
 
 // An axis of the result file. Axes of the same name are the same axis, with the same labels.
@@ -64,9 +76,9 @@ struct Field {
   std::string name;  // full variable name in the file: "<suite or experiment id>_<what>"
   DType dtype{};
   std::vector<Dimension> inner;
-  std::string units;      // "1" for counts and flags, "nat", "token", ...
+  std::string units;  // "1" for counts and flags, "nat", "token", ...
   std::string long_name;
-  double fill = 0;        // value where nothing was measured
+  double fill = 0;                         // value where nothing was measured
   std::vector<std::string> flag_meanings;  // for kU8 codes 0, 1, 2, ...
 
   std::size_t item_bytes() const {
@@ -81,18 +93,19 @@ struct Slab {
   std::vector<std::byte> bytes;
 };
 
-// What a rank computed for a unit. `slabs` are in the order of the fields of the unit's item and are complete when
-// `failed` is false; when it is true `reason` says why and the slabs are ignored.
+// What a rank computed for a unit. `slabs` are in the order of the fields of the unit's item and are complete
+// when `failed` is false; when it is true `reason` says why and the slabs are ignored.
 struct UnitResult {
   std::uint32_t unit = 0;
   bool failed = false;
   std::string reason;
   std::vector<Slab> slabs;
-  double seconds = 0;     // wall clock; never part of a digest
+  double seconds = 0;        // wall clock; never part of a digest
   std::uint64_t tokens = 0;  // tokens computed, for the progress line
 };
 
-// Typed access to the slabs of a result while a unit fills them. Sizes every slab and sets it to the fill value.
+// Typed access to the slabs of a result while a unit fills them. Sizes every slab and sets it to the fill
+// value.
 class SlabSet {
  public:
   SlabSet(std::span<const Field> fields, std::size_t items) : fields_(fields), slabs_(fields.size()) {
@@ -102,7 +115,8 @@ class SlabSet {
     }
   }
 
-  // All items of the field whose name ends with "_<what>"; throws Error when there is none or the type is another.
+  // All items of the field whose name ends with "_<what>"; throws Error when there is none or the type is
+  // another.
   template <class T>
   std::span<T> get(const std::string& what) {
     for (std::size_t i = 0; i < fields_.size(); ++i) {
@@ -133,12 +147,18 @@ class SlabSet {
 
   static void fill(const Field& f, Slab& slab) {
     switch (f.dtype) {
-      case DType::kU8: return fill_as<std::uint8_t>(f.fill, slab);
-      case DType::kI32: return fill_as<std::int32_t>(f.fill, slab);
-      case DType::kU32: return fill_as<std::uint32_t>(f.fill, slab);
-      case DType::kI64: return fill_as<std::int64_t>(f.fill, slab);
-      case DType::kF32: return fill_as<float>(f.fill, slab);
-      case DType::kF64: return fill_as<double>(f.fill, slab);
+      case DType::kU8:
+        return fill_as<std::uint8_t>(f.fill, slab);
+      case DType::kI32:
+        return fill_as<std::int32_t>(f.fill, slab);
+      case DType::kU32:
+        return fill_as<std::uint32_t>(f.fill, slab);
+      case DType::kI64:
+        return fill_as<std::int64_t>(f.fill, slab);
+      case DType::kF32:
+        return fill_as<float>(f.fill, slab);
+      case DType::kF64:
+        return fill_as<double>(f.fill, slab);
     }
   }
 
@@ -146,7 +166,8 @@ class SlabSet {
   std::vector<Slab> slabs_;
 };
 
-// ---- facts about inputs, measured by the worker, used by the plan -------------------------------------------------
+// ---- facts about inputs, measured by the worker, used by the plan
+// -------------------------------------------------
 
 struct ModelFacts {
   std::string sha256;            // of the model file
@@ -155,7 +176,7 @@ struct ModelFacts {
   std::uint64_t file_bytes = 0;
   std::uint64_t parameters = 0;
   int layers = 0;
-  int width = 0;    // hidden size
+  int width = 0;  // hidden size
   int vocab = 0;
   int context = 0;  // longest sequence, tokens
 };

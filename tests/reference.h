@@ -15,8 +15,8 @@ inline std::filesystem::path reference(const std::string& name) {
 }  // namespace brinkmap::tests
 
 // Skips the running test, with the reason, when a reference file or folder is absent.
-#define BRINKMAP_NEEDS_REFERENCE(name)                                                      \
-  do {                                                                                      \
-    if (!std::filesystem::exists(brinkmap::tests::reference(name)))                         \
+#define BRINKMAP_NEEDS_REFERENCE(name)                                                        \
+  do {                                                                                        \
+    if (!std::filesystem::exists(brinkmap::tests::reference(name)))                           \
       GTEST_SKIP() << "reference data absent: " << brinkmap::tests::reference(name).string(); \
   } while (false)
