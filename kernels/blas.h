@@ -3,8 +3,8 @@
 #include <cstdint>
 #include <string>
 
-// Thin wrappers over OpenBLAS and LAPACKE, row-major. OpenBLAS runs on the calling thread only; its bits depend on the
-// core type, which results record.
+// Thin wrappers over OpenBLAS and LAPACKE, row-major. OpenBLAS runs on the calling thread only; its bits
+// depend on the core type, which results record.
 namespace brinkmap::kernels {
 
 // Limits OpenBLAS to the calling thread. Call once at program start, before any product.
@@ -13,7 +13,8 @@ void pin_blas();
 // The core type OpenBLAS runs with, e.g. "SkylakeX".
 std::string blas_core();
 
-// C[m, n] = alpha * op(A) * op(B) + beta * C, row-major with leading dimensions. op transposes when its flag is set.
+// C[m, n] = alpha * op(A) * op(B) + beta * C, row-major with leading dimensions. op transposes when its flag
+// is set. Every dimension must fit 31 bits (OpenBLAS is built with 32-bit integers).
 void sgemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k, float alpha,
            const float* a, std::int64_t lda, const float* b, std::int64_t ldb, float beta, float* c,
            std::int64_t ldc) noexcept;

@@ -1,0 +1,51 @@
+#include "kernels/blas.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <vector>
+
+#include "kernels/philox.h"
+
+namespace brinkmap::kernels {
+namespace {
+
+std::vector<float> random_matrix(std::int64_t n, std::uint64_t stream) {
+  std::vector<float> x(static_cast<std::size_t>(n));
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(RandomStream{1, stream}.normal(i));
+  return x;
+}
+
+TEST(Blas, SgemmAgreesWithTheFormulaForEveryTransposition) {
+  pin_blas();
+  constexpr std::int64_t kM = 5, kN = 7, kK = 11, kLd = 16;
+  const auto a = random_matrix(kLd * kLd, 1), b = random_matrix(kLd * kLd, 2),
+             c0 = random_matrix(kLd * kLd, 3);
+  for (bool ta : {false, true})
+    for (bool tb : {false, true}) {
+      auto c = c0;
+      sgemm(ta, tb, kM, kN, kK, 0.5f, a.data(), kLd, b.data(), kLd, 2.0f, c.data(), kLd);
+      for (std::int64_t i = 0; i < kM; ++i)
+        for (std::int64_t j = 0; j < kN; ++j) {
+          double sum = 0, size = 0;
+          for (std::int64_t k = 0; k < kK; ++k) {
+            const double p =
+                static_cast<double>(a[static_cast<std::size_t>(ta ? k * kLd + i : i * kLd + k)]) *
+                b[static_cast<std::size_t>(tb ? j * kLd + k : k * kLd + j)];
+            sum += p;
+            size += std::abs(p);
+          }
+          const auto at = static_cast<std::size_t>(i * kLd + j);
+          const double expected = 0.5 * sum + 2.0 * c0[at];
+          // One rounding per term, and two for alpha and beta.
+          const double bound = (kK + 2) * 0x1p-24 * (0.5 * size + 2 * std::abs(c0[at]));
+          EXPECT_NEAR(c[at], expected, bound) << ta << tb << " " << i << "," << j;
+        }
+      EXPECT_EQ(c[kN], c0[kN]) << "wrote past the row";
+    }
+}
+
+TEST(Blas, NamesItsCore) { EXPECT_FALSE(blas_core().empty()); }
+
+}  // namespace
+}  // namespace brinkmap::kernels
