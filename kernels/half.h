@@ -1,6 +1,5 @@
 #pragma once
 
-#include <bit>
 #include <cstdint>
 
 // IEEE 754 binary16 and bfloat16, exact in both directions and rounding to nearest even. Branch-free selects,
@@ -11,6 +10,13 @@
 // could be the one that the running CPU cannot execute.
 namespace brinkmap::kernels {
 
+// std::bit_cast, but never a function call.
+template <class To, class From>
+[[gnu::always_inline]] constexpr To bits_as(From from) noexcept {
+  static_assert(sizeof(To) == sizeof(From));
+  return __builtin_bit_cast(To, from);
+}
+
 [[gnu::always_inline]] inline float f16_to_f32(std::uint16_t half) noexcept {
   constexpr std::uint32_t kRebias = (127 - 15) << 23;
   const std::uint32_t sign = static_cast<std::uint32_t>(half & 0x8000u) << 16;
@@ -18,15 +24,15 @@ namespace brinkmap::kernels {
   const std::uint32_t normal = magnitude + kRebias;
   // With the exponent field raised to that of 2^-14 the fraction carries a leading one too many; take it
   // away.
-  const float subnormal = std::bit_cast<float>(magnitude + kRebias + (1u << 23)) - 0x1p-14f;
+  const float subnormal = bits_as<float>(magnitude + kRebias + (1u << 23)) - 0x1p-14f;
   const std::uint32_t quiet = magnitude > 0x0f800000u ? 0x00400000u : 0u;
-  std::uint32_t bits = magnitude < 0x00800000u ? std::bit_cast<std::uint32_t>(subnormal) : normal;
+  std::uint32_t bits = magnitude < 0x00800000u ? bits_as<std::uint32_t>(subnormal) : normal;
   bits = magnitude >= 0x0f800000u ? (magnitude | 0x7f800000u | quiet) : bits;
-  return std::bit_cast<float>(bits | sign);
+  return bits_as<float>(bits | sign);
 }
 
 [[gnu::always_inline]] inline std::uint16_t f32_to_f16(float value) noexcept {
-  const std::uint32_t bits = std::bit_cast<std::uint32_t>(value);
+  const std::uint32_t bits = bits_as<std::uint32_t>(value);
   const std::uint32_t sign = (bits >> 16) & 0x8000u;
   const std::uint32_t magnitude = bits & 0x7fffffffu;
   // Bit 12 is the half; adding one less than it plus the kept lowest bit rounds to even, and a carry moves up
@@ -34,8 +40,7 @@ namespace brinkmap::kernels {
   const std::uint32_t normal = (magnitude - ((127u - 15u) << 23) + 0xfffu + ((magnitude >> 13) & 1u)) >> 13;
   // The last bit of 0.5f is worth 2^-24, the step of binary16 subnormals: the addition itself rounds.
   const std::uint32_t subnormal =
-      std::bit_cast<std::uint32_t>(std::bit_cast<float>(magnitude < 0x38800000u ? magnitude : 0u) + 0.5f) -
-      0x3f000000u;
+      bits_as<std::uint32_t>(bits_as<float>(magnitude < 0x38800000u ? magnitude : 0u) + 0.5f) - 0x3f000000u;
   std::uint32_t half = magnitude < 0x38800000u ? subnormal : normal;
   half = magnitude >= 0x47800000u ? 0x7c00u : half;
   half = magnitude > 0x7f800000u ? (0x7e00u | ((magnitude >> 13) & 0x3ffu)) : half;
@@ -43,11 +48,11 @@ namespace brinkmap::kernels {
 }
 
 [[gnu::always_inline]] inline float bf16_to_f32(std::uint16_t value) noexcept {
-  return std::bit_cast<float>(static_cast<std::uint32_t>(value) << 16);
+  return bits_as<float>(static_cast<std::uint32_t>(value) << 16);
 }
 
 [[gnu::always_inline]] inline std::uint16_t f32_to_bf16(float value) noexcept {
-  const std::uint32_t bits = std::bit_cast<std::uint32_t>(value);
+  const std::uint32_t bits = bits_as<std::uint32_t>(value);
   const std::uint32_t rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
   const bool nan = (bits & 0x7fffffffu) > 0x7f800000u;
   return static_cast<std::uint16_t>(nan ? ((bits >> 16) | 0x40u) : rounded);
