@@ -1,0 +1,82 @@
+#include <cmath>
+
+#include "kernels/gemm_panel.h"
+
+// The plain GEMM kernels: the formula, in the order of operations that every version keeps.
+namespace brinkmap::kernels {
+
+namespace {
+
+std::int32_t dot4(const std::uint8_t* weights, std::uint32_t x) noexcept {
+  std::int32_t sum = 0;
+  for (int i = 0; i < 4; ++i) sum += weights[i] * static_cast<std::int8_t>(x >> (8 * i) & 255);
+  return sum;
+}
+
+void expand(const CodeLayout& layout, const Panel& panel, int k, float* out) noexcept {
+  for (int i = 0; i < k; ++i)
+    for (int r = 0; r < kStripRows; ++r) {
+      const int code = panel.codes[(i / 4 * kStripRows + r) * 4 + i % 4] - layout.offset;
+      float value = panel.scales[i / layout.group * kStripRows + r] * static_cast<float>(code);
+      if (layout.min_group != 0) value += panel.mins[i / layout.min_group * kStripRows + r];
+      out[i * kStripRows + r] = value;
+    }
+}
+
+// One output of one activation block: the sum over groups of scale * integer dot, before the activation
+// scale.
+float block_dot(const CodeLayout& layout, const Panel& panel, int k0, int r, const Q8TileView& tile,
+                int c) noexcept {
+  float part = 0;
+  for (int g = 0; g < layout.block / layout.group; ++g) {
+    const int group = k0 / layout.group + g;
+    std::int32_t sum = tile.starts == nullptr ? 0 : tile.starts[group * kQ8Tile + c];
+    for (int q = 0; q < layout.group / 4; ++q) {
+      const int at = group * layout.group / 4 + q;
+      sum += dot4(panel.codes + (at * kStripRows + r) * 4, tile.codes[at * kQ8Tile + c]);
+    }
+    const float scale = panel.scales[group * kStripRows + r];
+    part = g == 0 ? static_cast<float>(sum) * scale : std::fma(static_cast<float>(sum), scale, part);
+  }
+  return part;
+}
+
+void multiply_q8(const CodeLayout& layout, const Panel& panel, int k, const Q8TileView& tile,
+                 float* acc) noexcept {
+  for (int c = 0; c < tile.columns; ++c)
+    for (int r = 0; r < kStripRows; ++r) {
+      float sum = acc[c * kStripRows + r];
+      for (int k0 = 0; k0 < k; k0 += layout.block) {
+        float part = block_dot(layout, panel, k0, r, tile, c);
+        // Block 32: the sum of activations already carries their scale. Block 256: it is a sum of codes.
+        const int mins = layout.min_group == 0 ? 0 : layout.block / layout.min_group;
+        const int first = mins == 0 ? 0 : k0 / layout.min_group;
+        const float scale = tile.scales[k0 / layout.block * kQ8Tile + c];
+        if (layout.block == 32) sum = std::fma(part, scale, sum);
+        float& into = layout.block == 32 ? sum : part;
+        for (int m = first; m < first + mins; ++m)
+          into = std::fma(panel.mins[m * kStripRows + r], tile.sums[m * kQ8Tile + c], into);
+        if (layout.block != 32) sum = std::fma(part, scale, sum);
+      }
+      acc[c * kStripRows + r] = sum;
+    }
+}
+
+void multiply_f32(const float* weights, int k, const float* x, int columns, float* acc) noexcept {
+  for (int c = 0; c < columns; ++c)
+    for (int r = 0; r < kStripRows; ++r) {
+      float sum = 0;
+      for (int i = 0; i < k; ++i) sum = std::fma(weights[i * kStripRows + r], x[i * kF32Tile + c], sum);
+      acc[c * kStripRows + r] += sum;
+    }
+}
+
+}  // namespace
+
+const GemmKernels& gemm_kernels_scalar() noexcept {
+  static constexpr GemmKernels kKernels{unpack_scalar, unpack_float_scalar, expand,
+                                        multiply_q8,   multiply_f32,        false};
+  return kKernels;
+}
+
+}  // namespace brinkmap::kernels
