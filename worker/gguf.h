@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -19,12 +20,40 @@ namespace brinkmap::worker {
 struct GgufValue;
 using GgufArray = std::vector<GgufValue>;
 
-// A metadata value. Integers of every width are kept as 64 bit; `type` is the GGUF type id it was stored with, so that
-// a copy can be written unchanged.
+// A metadata value. Integers of every width are kept as 64 bit; `type` is the GGUF type id it was stored
+// with, so that a copy can be written unchanged.
 struct GgufValue {
   std::uint32_t type = 0;
-  std::variant<std::uint64_t, std::int64_t, double, bool, std::string, std::shared_ptr<const GgufArray>> value;
+  std::variant<std::uint64_t, std::int64_t, double, bool, std::string, std::shared_ptr<const GgufArray>>
+      value;
+  std::uint32_t element_type = 0;  // of an array; an empty one has one too
 };
+
+// Metadata type ids (GGUF specification, gguf_metadata_value_type).
+enum GgufType : std::uint32_t {
+  kGgufU8 = 0,
+  kGgufI8 = 1,
+  kGgufU16 = 2,
+  kGgufI16 = 3,
+  kGgufU32 = 4,
+  kGgufI32 = 5,
+  kGgufF32 = 6,
+  kGgufBool = 7,
+  kGgufText = 8,
+  kGgufArray = 9,
+  kGgufU64 = 10,
+  kGgufI64 = 11,
+  kGgufF64 = 12,
+};
+
+// Values for a writer.
+GgufValue gguf_u32(std::uint32_t value);
+GgufValue gguf_f32(float value);
+GgufValue gguf_bool(bool value);
+GgufValue gguf_text(std::string value);
+GgufValue gguf_texts(std::span<const std::string> values);
+GgufValue gguf_f32s(std::span<const float> values);
+GgufValue gguf_i32s(std::span<const std::int32_t> values);
 
 struct GgufTensor {
   std::string name;
@@ -35,12 +64,14 @@ struct GgufTensor {
   std::int64_t elements() const;
 };
 
-// A read-only, memory-mapped file. Every count, offset, type and product is checked before use; a broken file throws
-// InputError naming the key or tensor, what was expected and what was found. Safe to share between threads.
+// A read-only, memory-mapped file. Every count, offset, type and product is checked before use; a broken file
+// throws InputError naming the key or tensor, what was expected and what was found. Safe to share between
+// threads.
 class GgufFile {
  public:
   static std::shared_ptr<const GgufFile> open(const std::string& path);
-  // The same checks over bytes in memory (tests, fuzzing). `name` stands in errors. The bytes must outlive the file.
+  // The same checks over bytes in memory (tests, fuzzing). `name` stands in errors. The bytes must outlive
+  // the file.
   static std::shared_ptr<const GgufFile> parse(std::span<const std::byte> bytes, const std::string& name);
   ~GgufFile();
 
@@ -49,12 +80,13 @@ class GgufFile {
   std::uint64_t bytes() const noexcept;
 
   const std::map<std::string, GgufValue, std::less<>>& metadata() const noexcept;
-  const std::vector<GgufTensor>& tensors() const noexcept;  // in file order
+  const std::vector<std::string>& keys() const noexcept;           // of the metadata, in file order
+  const std::vector<GgufTensor>& tensors() const noexcept;         // in file order
   const GgufTensor* find(std::string_view tensor) const noexcept;  // null when absent
 
   bool has(std::string_view key) const noexcept;
-  // Typed metadata. Throw InputError when the key is absent (without a fallback) or of another type; integer reads
-  // check the range.
+  // Typed metadata. Throw InputError when the key is absent (without a fallback) or of another type; integer
+  // reads check the range.
   std::int64_t integer(std::string_view key) const;
   std::int64_t integer_or(std::string_view key, std::int64_t fallback) const;
   double number(std::string_view key) const;
@@ -75,8 +107,10 @@ class GgufFile {
   std::unique_ptr<Impl> impl_;
 };
 
-// Writes a GGUF v3 file: metadata in the order added, tensors aligned to 32 bytes. The file appears under its name only
-// when complete (temporary file, sync, rename); a full disk throws InputError and leaves nothing behind.
+// Writes a GGUF v3 file: metadata in the order added, tensors aligned to 32 bytes (or to general.alignment
+// when that key was added). The file appears under its name only when complete (temporary file, sync,
+// rename); a full disk throws InputError and leaves nothing behind. Wrong use (a key or tensor twice, data
+// that does not fit the shape) throws Error.
 class GgufWriter {
  public:
   void add(const std::string& key, GgufValue value);

@@ -1,0 +1,185 @@
+#include "worker/gguf.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <limits>
+#include <unordered_map>
+
+#include "schedule/error.h"
+#include "worker/gguf_parse.h"
+#include "worker/hash.h"
+
+namespace brinkmap::worker {
+
+std::int64_t GgufTensor::elements() const {
+  std::int64_t n = 1;
+  for (std::int64_t extent : shape) n *= extent;
+  return n;
+}
+
+struct GgufFile::Impl {
+  std::string path;
+  std::span<const std::byte> bytes;
+  void* mapping = nullptr;  // null when the bytes are someone else's
+  GgufContents contents;
+  std::unordered_map<std::string_view, const GgufTensor*> by_name;  // views into contents.tensors
+
+  ~Impl() {
+    if (mapping != nullptr) ::munmap(mapping, bytes.size());
+  }
+
+  void read() {
+    contents = parse_gguf(bytes, path);
+    for (const GgufTensor& tensor : contents.tensors) by_name.emplace(tensor.name, &tensor);
+  }
+
+  [[noreturn]] void fail(std::string_view key, const std::string& what) const {
+    throw InputError(path, "metadata key '" + printable(key) + "'", what);
+  }
+
+  const GgufValue& get(std::string_view key) const {
+    const auto it = contents.metadata.find(key);
+    if (it == contents.metadata.end()) fail(key, "is missing");
+    return it->second;
+  }
+
+  std::int64_t integer(std::string_view key, const GgufValue& value) const {
+    if (const auto* s = std::get_if<std::int64_t>(&value.value)) return *s;
+    const auto* u = std::get_if<std::uint64_t>(&value.value);
+    if (u == nullptr) fail(key, "expected an integer, found " + gguf_type_name(value.type));
+    if (*u > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()))
+      fail(key, "expected an integer below 2^63, found " + std::to_string(*u));
+    return static_cast<std::int64_t>(*u);
+  }
+
+  double number(std::string_view key, const GgufValue& value) const {
+    if (const auto* v = std::get_if<double>(&value.value)) return *v;
+    fail(key, "expected a floating-point number, found " + gguf_type_name(value.type));
+  }
+
+  const std::string& text(std::string_view key, const GgufValue& value) const {
+    if (const auto* v = std::get_if<std::string>(&value.value)) return *v;
+    fail(key, "expected text, found " + gguf_type_name(value.type));
+  }
+
+  const GgufArray& array(std::string_view key) const {
+    const GgufValue& value = get(key);
+    if (const auto* v = std::get_if<std::shared_ptr<const GgufArray>>(&value.value)) return **v;
+    fail(key, "expected an array, found " + gguf_type_name(value.type));
+  }
+};
+
+GgufFile::GgufFile(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+GgufFile::~GgufFile() = default;
+
+std::shared_ptr<const GgufFile> GgufFile::open(const std::string& path) {
+  const auto fail = [&](const std::string& what) {
+    throw InputError(path, "", what + ": " + std::strerror(errno));
+  };
+  auto impl = std::make_unique<Impl>();
+  impl->path = path;
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) fail("cannot be opened");
+  struct Closer {
+    int fd;
+    ~Closer() { ::close(fd); }
+  } closer{fd};
+  struct stat info {};
+  if (::fstat(fd, &info) != 0) fail("cannot be examined");
+  if (!S_ISREG(info.st_mode)) throw InputError(path, "", "is not a regular file");
+  if (info.st_size == 0) throw InputError(path, "", "is empty: expected a GGUF file");
+  const auto size = static_cast<std::size_t>(info.st_size);
+  void* mapping = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd, 0);
+  if (mapping == MAP_FAILED) fail("cannot be mapped");
+  impl->mapping = mapping;
+  impl->bytes = {static_cast<const std::byte*>(mapping), size};
+  impl->read();
+  return std::shared_ptr<const GgufFile>(new GgufFile(std::move(impl)));
+}
+
+std::shared_ptr<const GgufFile> GgufFile::parse(std::span<const std::byte> bytes, const std::string& name) {
+  auto impl = std::make_unique<Impl>();
+  impl->path = name;
+  impl->bytes = bytes;
+  impl->read();
+  return std::shared_ptr<const GgufFile>(new GgufFile(std::move(impl)));
+}
+
+const std::string& GgufFile::path() const noexcept { return impl_->path; }
+std::uint32_t GgufFile::version() const noexcept { return impl_->contents.version; }
+std::uint64_t GgufFile::bytes() const noexcept { return impl_->bytes.size(); }
+
+const std::map<std::string, GgufValue, std::less<>>& GgufFile::metadata() const noexcept {
+  return impl_->contents.metadata;
+}
+const std::vector<std::string>& GgufFile::keys() const noexcept { return impl_->contents.keys; }
+const std::vector<GgufTensor>& GgufFile::tensors() const noexcept { return impl_->contents.tensors; }
+
+const GgufTensor* GgufFile::find(std::string_view tensor) const noexcept {
+  const auto it = impl_->by_name.find(tensor);
+  return it == impl_->by_name.end() ? nullptr : it->second;
+}
+
+bool GgufFile::has(std::string_view key) const noexcept { return impl_->contents.metadata.contains(key); }
+
+std::int64_t GgufFile::integer(std::string_view key) const { return impl_->integer(key, impl_->get(key)); }
+std::int64_t GgufFile::integer_or(std::string_view key, std::int64_t fallback) const {
+  return has(key) ? integer(key) : fallback;
+}
+double GgufFile::number(std::string_view key) const { return impl_->number(key, impl_->get(key)); }
+double GgufFile::number_or(std::string_view key, double fallback) const {
+  return has(key) ? number(key) : fallback;
+}
+bool GgufFile::flag_or(std::string_view key, bool fallback) const {
+  if (!has(key)) return fallback;
+  const GgufValue& value = impl_->get(key);
+  if (const auto* v = std::get_if<bool>(&value.value)) return *v;
+  impl_->fail(key, "expected a flag, found " + gguf_type_name(value.type));
+}
+const std::string& GgufFile::text(std::string_view key) const { return impl_->text(key, impl_->get(key)); }
+std::string GgufFile::text_or(std::string_view key, std::string fallback) const {
+  return has(key) ? text(key) : std::move(fallback);
+}
+
+std::vector<std::string> GgufFile::texts(std::string_view key) const {
+  std::vector<std::string> out;
+  const GgufArray& array = impl_->array(key);
+  out.reserve(array.size());
+  for (const GgufValue& value : array) out.push_back(impl_->text(key, value));
+  return out;
+}
+std::vector<std::int64_t> GgufFile::integers(std::string_view key) const {
+  std::vector<std::int64_t> out;
+  const GgufArray& array = impl_->array(key);
+  out.reserve(array.size());
+  for (const GgufValue& value : array) out.push_back(impl_->integer(key, value));
+  return out;
+}
+std::vector<double> GgufFile::numbers(std::string_view key) const {
+  std::vector<double> out;
+  const GgufArray& array = impl_->array(key);
+  out.reserve(array.size());
+  for (const GgufValue& value : array) out.push_back(impl_->number(key, value));
+  return out;
+}
+
+std::string GgufFile::sha256() const { return sha256_hex(impl_->bytes); }
+
+std::string GgufFile::tokenizer_sha256() const {
+  // Sorted by key, so that a file that only lists its keys in another order hashes the same.
+  Sha256 hash;
+  for (const auto& [key, value] : impl_->contents.metadata) {
+    if (!key.starts_with("tokenizer.")) continue;
+    std::string bytes = key + '\0' + gguf_type_name(value.type) + '\0';
+    append_gguf_value(bytes, value);
+    hash.update(bytes);
+  }
+  return hash.hex();
+}
+
+}  // namespace brinkmap::worker
