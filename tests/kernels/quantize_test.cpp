@@ -109,7 +109,8 @@ TEST(Quantize, KeepsZerosExactly) {
 }
 
 TEST(Quantize, KeepsAConstantRowUpToTheRoundingOfItsScale) {
-  for (float constant : {0.37f, -1.25f, 3e-3f, -250.0f}) {
+  for (float constant :
+       {0.37f, -1.25f, 17.0f, -250.0f}) {  // large enough for a normal binary16 scale in each
     const std::vector<float> in(512, constant);
     for (Format format : tests::kAllFormats) {
       // One rounding to 8 significant bits (BF16) or 11 (binary16, alone or as the scale), plus a few f32
