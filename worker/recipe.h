@@ -14,33 +14,36 @@
 // Recipes: names of ways to quantize a model, and the tensors they make.
 namespace brinkmap::worker {
 
-// All recipe names this build knows, for errors and help: bf16 f16 q8_0 q6_k q5_k_m q4_k_m q3_k_s q2_k as-is ...
+// All recipe names this build knows, for errors and help: bf16 f16 q8_0 q6_k q5_k_m q4_k_m q3_k_s q2_k as-is
+// ...
 std::vector<std::string> recipe_names();
 bool is_recipe(std::string_view name);
 
-// The format of every tensor of `file` under `recipe`, in file order: llama.cpp's per-tensor choices, including the
-// fall-back for rows that are no multiple of 256 and the tied output tensor. as-is keeps the file's formats.
+// The format of every tensor of `file` under `recipe`, in file order: llama.cpp's per-tensor choices,
+// including the fall-back for rows that are no multiple of 256 and the tied output tensor. as-is keeps the
+// file's formats.
 std::vector<kernels::Format> tensor_formats(const GgufFile& file, std::string_view recipe);
 
 // A tensor in the format a row uses: bytes inside the mapped file when nothing changes, else owned.
 struct RowTensor {
   kernels::Format format{};
-  std::vector<std::int64_t> shape;          // GGUF order
+  std::vector<std::int64_t> shape;  // GGUF order
   std::span<const std::byte> data;
   std::shared_ptr<std::vector<std::byte>> owned;  // null when data lies in the file
 };
 
-// A model's tensors under a recipe. Shares the mapped file; derived in memory from the base, never from a quantized row.
+// A model's tensors under a recipe. Shares the mapped file; derived in memory from the base, never from a
+// quantized row.
 struct RowWeights {
   std::shared_ptr<const GgufFile> file;
   std::string recipe;
   std::map<std::string, RowTensor, std::less<>> tensors;
-  std::uint64_t bytes = 0;        // of all tensors
-  double bits_per_weight = 0;     // bytes * 8 / elements
+  std::uint64_t bytes = 0;     // of all tensors
+  double bits_per_weight = 0;  // bytes * 8 / elements
 };
 
-// Throws InputError when a tensor holds a NaN or infinity, or when the file is already quantized and the recipe is not
-// as-is (nothing is quantized twice).
+// Throws InputError when a tensor holds a NaN or infinity, or when the file is already quantized and the
+// recipe is not as-is (nothing is quantized twice).
 RowWeights make_row(std::shared_ptr<const GgufFile> file, std::string_view recipe, kernels::ThreadPool& pool);
 
 // Writes the row as a GGUF file with the same metadata (general.file_type and quantization version updated).

@@ -1,0 +1,201 @@
+#include <algorithm>
+#include <charconv>
+#include <map>
+#include <set>
+
+#include "schedule/error.h"
+#include "worker/gguf_parse.h"
+#include "worker/recipe.h"
+#include "worker/recipe_table.h"
+
+// Which tensor gets which format: llama.cpp's choices (src/llama-quant.cpp: llama_model_quantize_impl decides
+// which tensors are quantized, llama_tensor_get_type with what), as of February 2025, without importance
+// matrix.
+namespace brinkmap::worker {
+
+namespace {
+
+using kernels::Format;
+
+bool holds(std::string_view name, std::string_view part) { return name.find(part) != std::string_view::npos; }
+
+// N of "blk.N."; -1 when the tensor belongs to no layer.
+int layer_of(std::string_view name) {
+  if (!name.starts_with("blk.")) return -1;
+  name.remove_prefix(4);
+  int layer = -1;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), layer);
+  return error == std::errc() && end != name.data() + name.size() && *end == '.' && layer >= 0 ? layer : -1;
+}
+
+// Norms, biases, routers and other small tensors stay as they are.
+bool is_quantized_kind(const GgufTensor& tensor) {
+  const std::string& name = tensor.name;
+  const auto real_dims =
+      std::find_if(tensor.shape.rbegin(), tensor.shape.rend(), [](std::int64_t n) { return n != 1; });
+  if (tensor.shape.rend() - real_dims < 2 || !name.ends_with("weight")) return false;
+  for (std::string_view kept :
+       {"_norm.weight", "ffn_gate_inp.weight", "ssm_conv1d.weight", "attn_rel_b.weight"})
+    if (holds(name, kept)) return false;
+  return name != "position_embd.weight" && name != "token_types.weight";
+}
+
+// The first and last eighth of the layers, and every third between.
+bool use_more_bits(int i, int n) { return i < n / 8 || i >= 7 * n / 8 || (i - n / 8) % 3 == 2; }
+
+// What the choice for a tensor depends on besides its name.
+struct ModelTraits {
+  std::string architecture;
+  bool tied_output = false;
+  int layers = 0;
+  std::int64_t gqa = 1;  // query heads per key head
+  std::int64_t experts = 0;
+  bool is_70b =
+      false;  // 80 layers and fewer key heads than heads: attn_v is small enough to be given more bits
+  std::map<int, int> attn_v_rank;  // layer -> how many layers before it have their own value projection
+  std::map<int, int> ffn_down_rank;
+  int values = 0;  // tensors that hold a value projection, fused ones included
+};
+
+std::map<int, int> ranks(const std::set<int>& layers) {
+  std::map<int, int> out;
+  int rank = 0;
+  for (int layer : layers) out.emplace(layer, rank++);
+  return out;
+}
+
+// A count that may be one number or, in some architectures, one a layer (the first counts).
+std::int64_t count_or(const GgufFile& file, const std::string& key, std::int64_t fallback) {
+  if (!file.has(key)) return fallback;
+  if (file.metadata().at(key).type != kGgufArray) return file.integer(key);
+  const std::vector<std::int64_t> values = file.integers(key);
+  return values.empty() ? fallback : values.front();
+}
+
+ModelTraits read_traits(const GgufFile& file) {
+  ModelTraits traits;
+  traits.architecture = file.text("general.architecture");
+  const std::string& arch = traits.architecture;
+  traits.tied_output = file.find("output.weight") == nullptr;
+  const std::int64_t layers = file.integer_or(arch + ".block_count", 0);
+  const std::int64_t heads = count_or(file, arch + ".attention.head_count", 1);
+  const std::int64_t key_heads = count_or(file, arch + ".attention.head_count_kv", heads);
+  traits.experts = count_or(file, arch + ".expert_count", 0);
+  traits.gqa = key_heads > 0 ? heads / key_heads : 0;
+  if (layers < 0 || layers > 100000)
+    throw InputError(file.path(), "metadata key '" + printable(arch) + ".block_count'",
+                     "expected 0 to 100000, found " + std::to_string(layers));
+  traits.layers = static_cast<int>(layers);
+  traits.is_70b = layers == 80 && (arch == "qwen2" || (arch == "llama" && heads != key_heads));
+  std::set<int> with_value, with_down;
+  for (const GgufTensor& tensor : file.tensors()) {
+    const int layer = layer_of(tensor.name);
+    if (holds(tensor.name, "attn_v.weight")) with_value.insert(layer);
+    if (holds(tensor.name, "attn_v.weight") || holds(tensor.name, "attn_qkv.weight") ||
+        holds(tensor.name, "attn_kv_b.weight"))
+      ++traits.values;
+    if (holds(tensor.name, "ffn_down")) with_down.insert(layer);
+  }
+  traits.attn_v_rank = ranks(with_value);
+  traits.ffn_down_rank = ranks(with_down);
+  return traits;
+}
+
+Format choose(const RecipeSpec& recipe, const ModelTraits& model, const GgufTensor& tensor) {
+  const Format base = *recipe.format;
+  const std::string& name = tensor.name;
+  if (name == "output.weight" || (model.tied_output && name == "token_embd.weight")) {
+    if (model.architecture == "falcon" || tensor.shape[0] % kernels::format_info(base).block != 0)
+      return Format::kQ8_0;
+    return base == Format::kQ8_0 ? base : Format::kQ6_K;
+  }
+  if (name == "token_embd.weight") return base;
+  if (holds(name, "attn_v.weight")) {
+    Format format = (model.gqa >= 4 ? recipe.attn_v_gqa4 : recipe.attn_v).value_or(base);
+    if (recipe.more_bits && use_more_bits(model.attn_v_rank.at(layer_of(name)), model.values))
+      format = *recipe.more_bits;
+    if (model.is_70b && (format == Format::kQ3_K || format == Format::kQ4_K)) format = Format::kQ5_K;
+    return model.experts == 8 ? Format::kQ8_0 : format;
+  }
+  if (holds(name, "attn_k.weight")) return model.experts == 8 ? Format::kQ8_0 : base;
+  if (holds(name, "ffn_down")) {
+    const int layer = model.experts > 1 ? layer_of(name) : model.ffn_down_rank.at(layer_of(name));
+    if (recipe.more_bits && use_more_bits(layer, model.layers)) return *recipe.more_bits;
+    return recipe.ffn_down.value_or(base);
+  }
+  if (holds(name, "attn_output.weight") && model.architecture != "falcon")
+    return (model.experts == 8 ? recipe.attn_output_8x : recipe.attn_output).value_or(base);
+  if (holds(name, "attn_qkv.weight")) return recipe.attn_qkv.value_or(base);
+  return base;
+}
+
+// Rows that are no multiple of the block take a smaller block of at least as many bits.
+Format fit_row(const GgufFile& file, const GgufTensor& tensor, Format format) {
+  const std::int64_t cols = tensor.shape[0];
+  if (cols % kernels::format_info(format).block == 0) return format;
+  const auto fail = [&](const std::string& why) {
+    throw InputError(file.path(), "tensor '" + printable(tensor.name) + "'",
+                     "rows of " + std::to_string(cols) + " weights do not fit " +
+                         std::string(kernels::format_info(format).name) + why);
+  };
+  Format smaller{};
+  switch (format) {
+    case Format::kQ4_K:
+      smaller = Format::kQ5_0;
+      break;
+    case Format::kQ5_K:
+      smaller = Format::kQ5_1;
+      break;
+    case Format::kQ6_K:
+      smaller = Format::kQ8_0;
+      break;
+    case Format::kQ2_K:
+    case Format::kQ3_K:
+      if (cols % 32 != 0) return Format::kF16;
+      fail("; llama.cpp takes IQ4_NL here, which is not supported: use q4_k_m or more bits");
+      break;
+    default:
+      fail(" and there is no smaller block to fall back to");
+  }
+  return cols % kernels::format_info(smaller).block == 0 ? smaller : Format::kF16;
+}
+
+}  // namespace
+
+std::vector<Format> tensor_formats(const GgufFile& file, std::string_view name) {
+  const RecipeSpec* recipe = find_recipe(name);
+  if (recipe == nullptr) {
+    std::string known;
+    for (const std::string& r : recipe_names()) known += (known.empty() ? "" : ", ") + r;
+    throw InputError(file.path(), "recipe '" + printable(name) + "'", "unknown; expected one of " + known);
+  }
+  std::vector<Format> formats;
+  for (const GgufTensor& tensor : file.tensors()) formats.push_back(tensor.format);
+  if (!recipe->format) return formats;
+
+  for (const GgufTensor& tensor : file.tensors())
+    if (kernels::format_info(tensor.format).block != 1)
+      throw InputError(file.path(), "tensor '" + printable(tensor.name) + "'",
+                       "is already quantized (" + std::string(kernels::format_info(tensor.format).name) +
+                           "): nothing is quantized twice, so only the recipe as-is can be used");
+  // 16-bit recipes have no mixture: every matrix takes the format.
+  const bool mixture = kernels::format_info(*recipe->format).block != 1;
+  ModelTraits model;
+  if (mixture) model = read_traits(file);
+  for (std::size_t i = 0; i < formats.size(); ++i) {
+    const GgufTensor& tensor = file.tensors()[i];
+    if (!is_quantized_kind(tensor)) continue;
+    formats[i] = mixture ? fit_row(file, tensor, choose(*recipe, model, tensor)) : *recipe->format;
+  }
+  return formats;
+}
+
+std::vector<std::string> recipe_names() {
+  std::vector<std::string> names;
+  for (const RecipeSpec& recipe : recipe_table()) names.emplace_back(recipe.name);
+  return names;
+}
+
+bool is_recipe(std::string_view name) { return find_recipe(name) != nullptr; }
+
+}  // namespace brinkmap::worker
