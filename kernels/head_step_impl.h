@@ -28,10 +28,10 @@ struct Pieces {
   static_assert(8 % kR == 0 && kHeadPanel % kGroup == 0 && 16 % kW == 0);
 
   // exp(y) for y <= 0: y = n ln 2 + r, Taylor polynomial of degree 7 in r (|r| <= 0.347: truncation below
-  // 6e-9). Below exp(-86) it stays there.
+  // 6e-9). Below exp(-80) it stays there, so that products with it are no slow subnormals.
   BRINKMAP_INLINE V exp_negative(V y) {
     constexpr float kMagic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer kept in the low bits
-    y = L::max(y, L::set(-86.0f));
+    y = L::max(y, L::set(-80.0f));
     const V t = L::fma(y, L::set(1.44269504f), L::set(kMagic));
     const V n = L::sub(t, L::set(kMagic));
     V r =
