@@ -27,7 +27,8 @@ struct Fit {
   alignas(64) float min[kGroups];  // as subtracted: w = scale * code - min
 };
 
-// W floats, and the masks that comparing them gives. Spelled out because GCC drops a vector size that depends on W.
+// W floats, and the masks that comparing them gives. Spelled out because GCC drops a vector size that depends
+// on W.
 template <int W>
 struct Vector;
 template <>
@@ -60,11 +61,20 @@ struct Simd {
   [[gnu::always_inline]] static F all(float x) noexcept { return F{} + x; }
   [[gnu::always_inline]] static F magnitude(F v) noexcept { return v < F{} ? -v : v; }
 
+  // The same number in every lane, as a value that the optimiser takes for a variable: against a constant,
+  // GCC 12 makes two instructions, compare and blend, of what is one minimum.
+  [[gnu::always_inline]] static F limit(float x) noexcept {
+    F v = all(x);
+#if defined(__x86_64__)
+    asm("" : "+x"(v));
+#endif
+    return v;
+  }
   // The nearest integer (ties to even) within [low, high], as a float; NaN gives `low`. Adding 1.5 * 2^23
   // leaves no fraction bits. Clamping first is the same as clamping after, and defined for any input.
-  [[gnu::always_inline]] static F code(F v, float low, float high) noexcept {
-    v = v > low ? v : all(low);
-    v = v < high ? v : all(high);
+  [[gnu::always_inline]] static F code(F v, F low, F high) noexcept {
+    v = v > low ? v : low;
+    v = v < high ? v : high;
     return (v + 12582912.0f) - 12582912.0f;
   }
   [[gnu::always_inline]] static bool any(I mask) noexcept {
@@ -93,6 +103,9 @@ void fit_scale_and_min(const Grid<N>& x, const Grid<N>& weight, Trials trials, F
   using I = typename S::I;
   constexpr float kLimit = static_cast<float>(kMax);
   const F zero{};
+  const F low = S::limit(0.0f);
+  const F high = S::limit(kLimit);
+  F l[N];  // codes of the fit on trial
   for (int lane = 0; lane < kGroups; lane += W) {
     const auto at = [lane](const Grid<N>& grid, int i) { return S::load(&grid.v[i][lane]); };
     F min = at(x, 0);
@@ -110,12 +123,10 @@ void fit_scale_and_min(const Grid<N>& x, const Grid<N>& weight, Trials trials, F
     min = min > zero ? zero : min;
     const I flat = max == min;
 
-    // What the error of a fit adds up to; the codes are those of (inverse, base).
-    const auto error_of = [&](F inverse, F base, F scale, F offset) {
+    const auto error_of = [&](F scale, F offset) {
       F error{};
       for (int i = 0; i < N; ++i) {
-        const F v = at(x, i);
-        const F difference = scale * S::code(inverse * (v - base), 0.0f, kLimit) + offset - v;
+        const F difference = scale * l[i] + offset - at(x, i);
         error +=
             at(weight, i) * (kError == Error::kAbsolute ? S::magnitude(difference) : difference * difference);
       }
@@ -123,9 +134,10 @@ void fit_scale_and_min(const Grid<N>& x, const Grid<N>& weight, Trials trials, F
     };
 
     F best_inverse = kLimit / (max - min);
-    F best_base = min;
+    F best_base = min;  // the codes of the best fit are those of best_inverse * (x - best_base)
     F scale = 1.0f / best_inverse;
-    F best_error = error_of(best_inverse, min, scale, min);
+    for (int i = 0; i < N; ++i) l[i] = S::code(best_inverse * (at(x, i) - min), low, high);
+    F best_error = error_of(scale, min);
 
     for (int trial = 0; trial <= trials.count; ++trial) {
       // A lane that improved goes on from its new minimum, as the scalar procedure does.
@@ -135,10 +147,10 @@ void fit_scale_and_min(const Grid<N>& x, const Grid<N>& weight, Trials trials, F
       F sum_xl{};
       for (int i = 0; i < N; ++i) {
         const F v = at(x, i);
-        const F l = S::code(inverse * (v - min), 0.0f, kLimit);
-        const F wl = at(weight, i) * l;
+        l[i] = S::code(inverse * (v - min), low, high);
+        const F wl = at(weight, i) * l[i];
         sum_l += wl;
-        sum_l2 += wl * l;
+        sum_l2 += wl * l[i];
         sum_xl += wl * v;
       }
       const F determinant = sum_w * sum_l2 - sum_l * sum_l;
@@ -147,7 +159,7 @@ void fit_scale_and_min(const Grid<N>& x, const Grid<N>& weight, Trials trials, F
       const I above = new_min > zero;
       new_scale = above ? sum_xl / sum_l2 : new_scale;
       new_min = above ? zero : new_min;
-      const F error = error_of(inverse, min, new_scale, new_min);
+      const F error = error_of(new_scale, new_min);
       const I better = (determinant > zero) & (error < best_error);
       best_error = better ? error : best_error;
       best_inverse = better ? inverse : best_inverse;
@@ -157,10 +169,8 @@ void fit_scale_and_min(const Grid<N>& x, const Grid<N>& weight, Trials trials, F
     }
     S::store(&fit.scale[lane], flat ? zero : scale);
     S::store(&fit.min[lane], zero - min);
-    for (int i = 0; i < N; ++i) {
-      const F l = S::code(best_inverse * (at(x, i) - best_base), 0.0f, kLimit);
-      S::store(&codes.v[i][lane], flat ? zero : l);
-    }
+    for (int i = 0; i < N; ++i)
+      S::store(&codes.v[i][lane], flat ? zero : S::code(best_inverse * (at(x, i) - best_base), low, high));
   }
 }
 
@@ -190,8 +200,9 @@ void fit_scale(const Grid<N>& x, Fit& fit, Grid<N>& codes) noexcept {
   using F = typename S::F;
   using I = typename S::I;
   constexpr float kLow = -static_cast<float>(kHalf);
-  constexpr float kHigh = static_cast<float>(kHalf - 1);
   const F zero{};
+  const F low = S::limit(kLow);
+  const F high = S::limit(static_cast<float>(kHalf - 1));
   for (int lane = 0; lane < kGroups; lane += W) {
     F max;
     F magnitude;
@@ -205,7 +216,7 @@ void fit_scale(const Grid<N>& x, Fit& fit, Grid<N>& codes) noexcept {
       for (int i = 0; i < N; ++i) {
         const F v = S::load(&x.v[i][lane]);
         const F w = v * v;
-        const F l = S::code(inverse * v, kLow, kHigh);
+        const F l = S::code(inverse * v, low, high);
         sum_xl += w * v * l;
         sum_l2 += w * l * l;
       }
@@ -225,7 +236,7 @@ void fit_scale(const Grid<N>& x, Fit& fit, Grid<N>& codes) noexcept {
     }
     S::store(&fit.scale[lane], nothing ? zero : scale);
     for (int i = 0; i < N; ++i) {
-      const F l = S::code(best_inverse * S::load(&x.v[i][lane]), kLow, kHigh) - kLow;
+      const F l = S::code(best_inverse * S::load(&x.v[i][lane]), low, high) - kLow;
       S::store(&codes.v[i][lane], nothing ? zero : l);
     }
   }
@@ -239,8 +250,9 @@ void fit_scale_by_exchange(const Grid<N>& x, Fit& fit, Grid<N>& codes) noexcept 
   using F = typename S::F;
   using I = typename S::I;
   constexpr float kLow = -static_cast<float>(kHalf);
-  constexpr float kHigh = static_cast<float>(kHalf - 1);
   const F zero{};
+  const F low = S::limit(kLow);
+  const F high = S::limit(static_cast<float>(kHalf - 1));
   for (int lane = 0; lane < kGroups; lane += W) {
     F max;
     F magnitude;
@@ -253,7 +265,7 @@ void fit_scale_by_exchange(const Grid<N>& x, Fit& fit, Grid<N>& codes) noexcept 
     for (int i = 0; i < N; ++i) {
       const F v = S::load(&x.v[i][lane]);
       const F w = v * v;
-      l[i] = S::code(inverse * v, kLow, kHigh);
+      l[i] = S::code(inverse * v, low, high);
       sum_xl += w * v * l[i];
       sum_l2 += w * l[i] * l[i];
     }
@@ -265,7 +277,7 @@ void fit_scale_by_exchange(const Grid<N>& x, Fit& fit, Grid<N>& codes) noexcept 
         F other_xl = sum_xl - w * v * l[i];
         F other_l2 = sum_l2 - w * l[i] * l[i];
         const I possible = other_xl > zero;
-        const F moved = S::code(v * other_l2 / other_xl, kLow, kHigh);
+        const F moved = S::code(v * other_l2 / other_xl, low, high);
         other_xl += w * v * moved;
         other_l2 += w * moved * moved;
         const I better = possible & (moved != l[i]) & (other_l2 > zero) &
@@ -283,12 +295,14 @@ void fit_scale_by_exchange(const Grid<N>& x, Fit& fit, Grid<N>& codes) noexcept 
   }
 }
 
-// Codes for the scales as they were stored: (x + min) / scale rounded into [low, high], stored - low. Where a
-// stored scale is zero the codes of the search stay.
+// Codes for the scales as they were stored: (x + min) / scale rounded into [first, last], stored - first.
+// Where a stored scale is zero the codes of the search stay.
 template <int W, int N>
-void round_codes(const Grid<N>& x, const Fit& stored, float low, float high, Grid<N>& codes) noexcept {
+void round_codes(const Grid<N>& x, const Fit& stored, float first, float last, Grid<N>& codes) noexcept {
   using S = Simd<W>;
   using F = typename S::F;
+  const F low = S::limit(first);
+  const F high = S::limit(last);
   for (int lane = 0; lane < kGroups; lane += W) {
     const F scale = S::load(&stored.scale[lane]);
     const F min = S::load(&stored.min[lane]);
