@@ -2,7 +2,7 @@
 set(MPI_CXX_SKIP_MPICXX ON)  # else the removed C++ bindings are linked
 find_package(MPI 3.1 REQUIRED COMPONENTS C CXX)
 set(HDF5_PREFER_PARALLEL ON)  # else the serial library wins when both are installed
-find_package(HDF5 1.10 REQUIRED COMPONENTS C)
+find_package(HDF5 1.10 REQUIRED COMPONENTS C HL)
 if(NOT HDF5_IS_PARALLEL)
   message(FATAL_ERROR "the HDF5 found has no MPI: install libhdf5-openmpi-dev")
 endif()

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "schedule/unit.h"
+
+namespace brinkmap::mpi {
+
+// Runs units one after the other beside the main thread, which keeps MPI and HDF5 to itself.
+class ComputeThread {
+ public:
+  // `states` as in worker::UnitRunner::run; empty for prompts. An exception becomes a failed result.
+  using Compute =
+      std::function<schedule::UnitResult(const schedule::Unit& unit, const std::vector<float>& states)>;
+
+  explicit ComputeThread(Compute compute);
+  // Drops what has not begun and waits for the unit under way.
+  ~ComputeThread();
+  ComputeThread(const ComputeThread&) = delete;
+  ComputeThread& operator=(const ComputeThread&) = delete;
+
+  void push(schedule::Unit unit, std::vector<float> states);
+  std::optional<schedule::UnitResult> try_pop();
+  void drop_waiting();
+  // Units pushed and not yet popped.
+  std::size_t pending() const;
+
+ private:
+  struct Work {
+    schedule::Unit unit;
+    std::vector<float> states;
+  };
+  void loop();
+
+  Compute compute_;
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<Work> waiting_;
+  std::deque<schedule::UnitResult> results_;
+  bool busy_ = false;
+  bool stop_ = false;
+  std::thread thread_;
+};
+
+}  // namespace brinkmap::mpi

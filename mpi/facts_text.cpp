@@ -1,0 +1,97 @@
+#include "mpi/facts_text.h"
+
+#include <nlohmann/json.hpp>
+
+#include "mpi/schema.h"
+#include "mpi/sha256.h"
+
+namespace brinkmap::mpi {
+namespace {
+
+using nlohmann::json;
+using schedule::Facts;
+using schedule::ModelFacts;
+using schedule::Split;
+using schedule::SuiteFacts;
+
+json to_json(const ModelFacts& m) {
+  return {{"sha256", m.sha256},
+          {"tokenizer_sha256", m.tokenizer_sha256},
+          {"architecture", m.architecture},
+          {"file_bytes", m.file_bytes},
+          {"parameters", m.parameters},
+          {"layers", m.layers},
+          {"width", m.width},
+          {"vocab", m.vocab},
+          {"context", m.context}};
+}
+
+ModelFacts model_from(const json& j) {
+  ModelFacts m;
+  j.at("sha256").get_to(m.sha256);
+  j.at("tokenizer_sha256").get_to(m.tokenizer_sha256);
+  j.at("architecture").get_to(m.architecture);
+  j.at("file_bytes").get_to(m.file_bytes);
+  j.at("parameters").get_to(m.parameters);
+  j.at("layers").get_to(m.layers);
+  j.at("width").get_to(m.width);
+  j.at("vocab").get_to(m.vocab);
+  j.at("context").get_to(m.context);
+  return m;
+}
+
+json to_json(const SuiteFacts& s) {
+  std::vector<int> splits;
+  for (const Split split : s.splits) splits.push_back(static_cast<int>(split));
+  return {{"sha256", s.sha256}, {"phrases_sha256", s.phrases_sha256},
+          {"ids", s.ids},       {"expected", s.expected},
+          {"splits", splits},   {"groups", s.groups},
+          {"tokens", s.tokens}};
+}
+
+SuiteFacts suite_from(const json& j) {
+  SuiteFacts s;
+  j.at("sha256").get_to(s.sha256);
+  j.at("phrases_sha256").get_to(s.phrases_sha256);
+  j.at("ids").get_to(s.ids);
+  j.at("expected").get_to(s.expected);
+  j.at("groups").get_to(s.groups);
+  j.at("tokens").get_to(s.tokens);
+  for (const int split : j.at("splits").get<std::vector<int>>()) {
+    if (split < 0 || split > static_cast<int>(Split::kNone))
+      throw Error("a split of code " + std::to_string(split));
+    s.splits.push_back(static_cast<Split>(split));
+  }
+  return s;
+}
+
+}  // namespace
+
+std::string facts_to_text(const Facts& facts) {
+  json j{{"models", json::array()}, {"suites", json::array()}, {"recipe_bytes", facts.recipe_bytes}};
+  for (const ModelFacts& m : facts.models) j["models"].push_back(to_json(m));
+  for (const SuiteFacts& s : facts.suites) j["suites"].push_back(to_json(s));
+  return j.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+Facts facts_from_text(const std::string& text, const std::string& source) {
+  try {
+    const json j = json::parse(text);
+    Facts facts;
+    for (const json& m : j.at("models")) facts.models.push_back(model_from(m));
+    for (const json& s : j.at("suites")) facts.suites.push_back(suite_from(s));
+    j.at("recipe_bytes").get_to(facts.recipe_bytes);
+    return facts;
+  } catch (const std::exception& e) {
+    throw InputError(source, kJobFacts, std::string("cannot be read: ") + e.what());
+  }
+}
+
+std::string job_hash(const schedule::Plan& plan) {
+  Sha256 sum;
+  sum.add_text("brinkmap result file, schema " + std::to_string(kSchemaVersion));
+  sum.add_text(canonical_job(plan));
+  return sum.hex();
+}
+
+}  // namespace brinkmap::mpi

@@ -1,0 +1,93 @@
+#include "mpi/prepare.h"
+
+#include <utility>
+
+#include "kernels/format.h"
+#include "mpi/facts_text.h"
+#include "schedule/job_file.h"
+#include "schedule/nearest.h"
+#include "worker/model.h"
+#include "worker/recipe.h"
+#include "worker/tokenizer.h"
+
+namespace brinkmap::mpi {
+namespace {
+
+void check_recipes(const schedule::Job& job) {
+  const std::vector<std::string> known = worker::recipe_names();
+  for (std::size_t m = 0; m < job.models.size(); ++m)
+    for (const std::string& recipe : job.models[m].recipes)
+      if (!worker::is_recipe(recipe))
+        throw InputError(job.path, "models[" + std::to_string(m) + "].recipes",
+                         schedule::unknown_name("recipe", recipe, known));
+}
+
+// Bytes of every recipe of a model, from the formats alone: nothing is quantized yet.
+std::vector<std::uint64_t> recipe_bytes(const worker::GgufFile& file,
+                                        const std::vector<std::string>& recipes) {
+  std::vector<std::uint64_t> all;
+  for (const std::string& recipe : recipes) {
+    const std::vector<kernels::Format> formats = worker::tensor_formats(file, recipe);
+    std::uint64_t bytes = 0;
+    for (std::size_t t = 0; t < formats.size(); ++t) {
+      const worker::GgufTensor& tensor = file.tensors()[t];
+      const std::int64_t row = tensor.shape.empty() ? 1 : tensor.shape[0];
+      bytes += static_cast<std::uint64_t>(row == 0 ? 0 : tensor.elements() / row) *
+               static_cast<std::uint64_t>(kernels::row_bytes(formats[t], row));
+    }
+    all.push_back(bytes);
+  }
+  return all;
+}
+
+}  // namespace
+
+Prepared prepare(const std::string& job_path) {
+  Prepared p;
+  schedule::Job job = schedule::read_job(job_path);
+  check_recipes(job);
+  schedule::Facts facts;
+  for (const schedule::SuiteSpec& spec : job.suites) {
+    p.suites.push_back(worker::read_suite(spec));
+    facts.suites.push_back(worker::suite_facts(p.suites.back()));
+  }
+  for (const schedule::ModelSpec& model : job.models) {
+    const auto file = worker::GgufFile::open(model.path);
+    const auto tokenizer = worker::Tokenizer::from_gguf(*file);
+    facts.models.push_back(worker::model_facts(*file));
+    facts.recipe_bytes.push_back(recipe_bytes(*file, model.recipes));
+    for (std::size_t s = 0; s < p.suites.size(); ++s) {
+      std::vector<std::uint32_t>& counts = facts.suites[s].tokens.emplace_back();
+      // A perplexity text is scored as it is; every other prompt goes through the model's template.
+      const bool bare = job.suites[s].kind == schedule::SuiteKind::kPerplexity;
+      for (const worker::SuiteItem& item : p.suites[s].items) {
+        const std::string text =
+            bare ? item.prompt : worker::fill_template(model.prompt_template, item.prompt);
+        counts.push_back(static_cast<std::uint32_t>(tokenizer->encode(text, true, !bare).size()));
+      }
+    }
+  }
+  p.plan = schedule::expand(std::move(job), std::move(facts));
+  p.plan.job_hash = job_hash(p.plan);
+  return p;
+}
+
+schedule::Plan plan_from(const std::string& job_text, const std::string& job_path,
+                         const std::string& facts_text, const std::string& source) {
+  schedule::Plan plan =
+      schedule::expand(schedule::parse_job(job_text, job_path), facts_from_text(facts_text, source));
+  plan.job_hash = job_hash(plan);
+  return plan;
+}
+
+std::vector<worker::Suite> read_suites(const schedule::Plan& plan) {
+  std::vector<worker::Suite> suites;
+  for (std::size_t i = 0; i < plan.job.suites.size(); ++i) {
+    suites.push_back(worker::read_suite(plan.job.suites[i]));
+    if (suites.back().sha256 != plan.facts.suites[i].sha256)
+      throw InputError(plan.job.suites[i].file, "", "changed while the sweep was starting");
+  }
+  return suites;
+}
+
+}  // namespace brinkmap::mpi
