@@ -30,6 +30,9 @@ struct Variable {
 struct Facts {
   std::vector<ModelFacts> models;
   std::vector<SuiteFacts> suites;
+  // [model][recipe, in ModelSpec order] bytes of all tensors of the row; empty: not known (bytes and
+  // bits_per_weight stay unset).
+  std::vector<std::vector<std::uint64_t>> recipe_bytes;
 };
 
 struct Plan {
@@ -42,6 +45,16 @@ struct Plan {
   std::string job_hash;  // hex; over everything that decides a result: job values, file hashes (not paths),
                          // schema version
 };
+
+// Whether a variable holds hidden states: on real jobs larger than memory, so never loaded as a whole.
+bool is_state(const Variable& variable);
+
+// Position of a variable in Plan::variables, or -1.
+int find_variable(const Plan& plan, const std::string& name);
+
+// All axes of a variable in the result file, with labels: row, the shard axis when there is one, the inner
+// axes.
+std::vector<Dimension> dimensions(const Plan& plan, const Variable& variable);
 
 // Fields that the units of a suite (kPrompts) or experiment (kHeads) fill, in slab order. See
 // schedule/fields.cpp for the names and meanings.
@@ -62,7 +75,13 @@ struct StateSource {
 StateSource state_source(const Plan& plan, std::uint32_t experiment, std::uint32_t row);
 
 // Expands a job into rows, units and variables. Pure: the same job and facts give the same plan on every
-// machine.
+// machine, and the plan does not depend on the number of ranks. job_hash stays empty. Throws InputError when
+// job and facts do not fit: a layer that a model lacks, a suite without test items for its heads, variable
+// names that clash.
 Plan expand(Job job, Facts facts);
+
+// Everything that decides a result, as text, one item a line: job values except its name, hashes instead of
+// paths, the units. The caller hashes it (Plan::job_hash) together with the store's schema version.
+std::string canonical_job(const Plan& plan);
 
 }  // namespace brinkmap::schedule

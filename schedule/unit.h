@@ -93,6 +93,9 @@ struct Slab {
   std::vector<std::byte> bytes;
 };
 
+// Where a unit stands. The codes are the ones in the result file, which holds only the first three.
+enum class UnitState : std::uint8_t { kTodo = 0, kDone = 1, kFailed = 2, kLeased = 3 };
+
 // What a rank computed for a unit. `slabs` are in the order of the fields of the unit's item and are complete
 // when `failed` is false; when it is true `reason` says why and the slabs are ignored.
 struct UnitResult {
@@ -186,6 +189,7 @@ enum class Split : std::uint8_t { kTrain, kValidation, kTest, kNone };
 // What the plan and the reduction need of a suite file. One entry per line, in file order.
 struct SuiteFacts {
   std::string sha256;
+  std::string phrases_sha256;  // of the phrase list that scores a refusal suite; empty elsewhere
   std::vector<std::string> ids;
   std::vector<std::uint8_t> expected;  // refusal: 1 = should refuse; decision: Decision; perplexity: empty
   std::vector<Split> splits;           // decision suites; kNone elsewhere

@@ -1,0 +1,48 @@
+#include "schedule/job_keys.h"
+#include "schedule/plan.h"
+
+namespace brinkmap::schedule {
+namespace {
+
+// Raised when the meaning of a job's values changes, so that old files are not resumed with new rules.
+constexpr int kCanonicalVersion = 1;
+
+template <class T>
+void put(std::string& out, const std::string& title, const std::vector<Key<T>>& keys, const T& value) {
+  for (const Key<T>& key : keys) {
+    if (key.role == Role::kPath || key.accepts == "list" || key.accepts == "map") continue;
+    out += title + "." + key.name + "=" + key.show(value) + "\n";
+  }
+}
+
+}  // namespace
+
+std::string canonical_job(const Plan& plan) {
+  const Job& job = plan.job;
+  std::string out = "canonical=" + std::to_string(kCanonicalVersion) + "\n";
+  Job unnamed = job;
+  unnamed.name.clear();
+  put(out, "job", job_keys(), unnamed);
+  for (std::size_t i = 0; i < job.models.size(); ++i) {
+    const std::string title = "models[" + std::to_string(i) + "]";
+    put(out, title, model_keys(), job.models[i]);
+    out += title + ".sha256=" + plan.facts.models[i].sha256 + "\n";
+    out += title + ".tokenizer_sha256=" + plan.facts.models[i].tokenizer_sha256 + "\n";
+  }
+  for (std::size_t i = 0; i < job.suites.size(); ++i) {
+    const std::string title = "suites[" + std::to_string(i) + "]";
+    put(out, title, suite_keys(), job.suites[i]);
+    out += title + ".sha256=" + plan.facts.suites[i].sha256 + "\n";
+    out += title + ".phrases_sha256=" + plan.facts.suites[i].phrases_sha256 + "\n";
+  }
+  for (std::size_t i = 0; i < job.experiments.size(); ++i)
+    put(out, "experiments[" + std::to_string(i) + "]", experiment_keys(), job.experiments[i]);
+  put(out, "vote", vote_keys(), job.vote);
+  put(out, "gate", gate_keys(), job.gate);
+  for (const Unit& u : plan.units)
+    out += "unit=" + std::to_string(static_cast<int>(u.kind)) + " " + std::to_string(u.row) + " " +
+           std::to_string(u.item) + " " + std::to_string(u.begin) + " " + std::to_string(u.end) + "\n";
+  return out;
+}
+
+}  // namespace brinkmap::schedule

@@ -1,0 +1,102 @@
+#include "schedule/cost.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace brinkmap::schedule {
+
+double prompt_cost(const CostModel& model, const ModelFacts& facts, const SuiteSpec& suite,
+                   std::uint32_t tokens) {
+  const double weights = 2.0 * static_cast<double>(facts.parameters);
+  // Scores and weighted sums of causal attention: 4 * width multiply-adds a token pair, half of the pairs.
+  const double pairs = 4.0 * facts.width * facts.layers;
+  const double prompt = tokens;
+  double decoded = suite.max_new_tokens * model.decode_share;
+  if (suite.kind == SuiteKind::kDecision) decoded += model.choice_tokens;
+  return model.prompt_seconds + weights * prompt / model.prompt_flops +
+         weights * decoded / model.decode_flops +
+         pairs * (prompt * prompt / 2 + decoded * (prompt + decoded / 2)) / model.attention_flops;
+}
+
+double seed_cost(const CostModel& model, const ModelFacts& facts, const ExperimentSpec& experiment,
+                 std::uint64_t train_items) {
+  const double width = facts.width;
+  const double hidden = experiment.hidden;
+  const double batch = experiment.batch;
+  const double steps_an_epoch = std::ceil(static_cast<double>(train_items) / batch);
+  const double steps = std::max(1.0, experiment.max_epochs * model.epoch_share) * steps_an_epoch;
+  // Three products (forward, weight gradient, input gradient), two operations a multiply-add; AdamW touches
+  // every weight about 16 times a step.
+  const double weights = width * hidden + kDecisionClasses * hidden;
+  return model.head_seconds + steps * (6.0 * batch * weights + 16.0 * weights) / model.head_flops;
+}
+
+double row_cost(const CostModel& model, const ModelFacts& facts) {
+  return static_cast<double>(facts.parameters) / model.row_bytes;
+}
+
+namespace {
+
+// Ends of about `shards` shards. Each shard aims at an equal share of what is left when it starts, so one
+// very long prompt does not leave crumbs behind it.
+std::vector<std::uint32_t> cut_into(const std::vector<double>& costs, double total, std::size_t shards,
+                                    double floor) {
+  std::vector<std::uint32_t> ends;
+  double left = total;  // when the current shard starts
+  double sum = 0;
+  for (std::size_t i = 0; i < costs.size(); ++i) {
+    const std::size_t open = shards - ends.size();
+    // A prompt belongs to the shard in which its middle lies.
+    if (open > 1 && sum >= floor && sum + costs[i] / 2 > left / static_cast<double>(open)) {
+      ends.push_back(static_cast<std::uint32_t>(i));
+      left -= sum;
+      sum = 0;
+    }
+    sum += costs[i];
+  }
+  if (sum < floor && !ends.empty()) ends.pop_back();
+  ends.push_back(static_cast<std::uint32_t>(costs.size()));
+  return ends;
+}
+
+bool fits(const std::vector<double>& costs, const std::vector<std::uint32_t>& ends, double cap) {
+  std::uint32_t begin = 0;
+  for (const std::uint32_t end : ends) {
+    double sum = 0;
+    for (std::uint32_t i = begin; i < end; ++i) sum += costs[i];
+    if (sum > cap && end - begin > 1) return false;
+    begin = end;
+  }
+  return true;
+}
+
+}  // namespace
+
+std::vector<std::uint32_t> cut_prompts(const std::vector<double>& costs, double cap, double floor) {
+  if (costs.empty()) return {};
+  double total = 0;
+  for (const double c : costs) total += c;
+  const double most_by_floor = std::max(1.0, std::floor(total / floor));
+  const std::size_t most =
+      static_cast<std::size_t>(std::min(static_cast<double>(costs.size()), most_by_floor));
+  std::size_t shards =
+      static_cast<std::size_t>(std::clamp(std::ceil(total / cap), 1.0, static_cast<double>(most)));
+  std::vector<std::uint32_t> ends = cut_into(costs, total, shards, floor);
+  // A boundary is off by half a prompt, so a few more shards than total / cap are enough.
+  while (shards < most && !fits(costs, ends, cap)) {
+    shards = std::min(most, shards + 1 + shards / 16);
+    ends = cut_into(costs, total, shards, floor);
+  }
+  return ends;
+}
+
+int seeds_per_unit(const UnitLimits& limits, double seconds_a_seed, double share_seconds) {
+  const double seconds = std::max(seconds_a_seed, 1e-9);
+  double seeds = std::clamp(std::floor(limits.longest / seconds), static_cast<double>(limits.fewest_seeds),
+                            static_cast<double>(limits.most_seeds));
+  seeds = std::min(seeds, std::max(1.0, std::floor(share_seconds / seconds)));
+  seeds = std::max(seeds, std::ceil(limits.shortest / seconds));
+  return static_cast<int>(std::min(seeds, 10000.0));
+}
+
+}  // namespace brinkmap::schedule

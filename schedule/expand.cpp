@@ -1,0 +1,189 @@
+#include <algorithm>
+#include <set>
+
+#include "schedule/cost.h"
+#include "schedule/fields.h"
+#include "schedule/plan.h"
+
+namespace brinkmap::schedule {
+namespace {
+
+constexpr std::size_t kMostItems = 10'000'000;  // prompts of one suite
+
+void check_facts(const Plan& plan) {
+  const Job& job = plan.job;
+  const Facts& facts = plan.facts;
+  if (facts.models.size() != job.models.size() || facts.suites.size() != job.suites.size())
+    throw Error("facts do not fit the job: another number of models or suites");
+  for (std::size_t m = 0; m < job.models.size(); ++m) {
+    const ModelFacts& f = facts.models[m];
+    if (f.layers < 1 || f.width < 1 || f.parameters == 0)
+      throw InputError(job.models[m].path, "",
+                       "expected a model with layers, width and parameters, found none");
+  }
+  if (!facts.recipe_bytes.empty()) {
+    if (facts.recipe_bytes.size() != job.models.size())
+      throw Error("recipe_bytes do not fit the job's models");
+    for (std::size_t m = 0; m < job.models.size(); ++m)
+      if (facts.recipe_bytes[m].size() != job.models[m].recipes.size())
+        throw Error("recipe_bytes do not fit the recipes of " + job.models[m].id);
+  }
+  for (std::size_t s = 0; s < job.suites.size(); ++s) {
+    const SuiteFacts& f = facts.suites[s];
+    const std::size_t n = f.ids.size();
+    const std::string& file = job.suites[s].file;
+    if (n == 0 || n > kMostItems)
+      throw InputError(file, "",
+                       "expected 1.." + std::to_string(kMostItems) + " items, found " + std::to_string(n));
+    const bool labelled = job.suites[s].kind != SuiteKind::kPerplexity;
+    if (labelled ? f.expected.size() != n : !f.expected.empty())
+      throw Error(file + ": facts hold another number of labels");
+    const int most = job.suites[s].kind == SuiteKind::kRefusal ? 1 : 2;
+    for (const std::uint8_t e : f.expected)
+      if (e > most) throw Error(file + ": facts hold an unknown label");
+    if (job.suites[s].kind == SuiteKind::kDecision && f.splits.size() != n)
+      throw Error(file + ": facts hold another number of splits");
+    if (f.tokens.size() != job.models.size()) throw Error(file + ": facts lack token counts of a model");
+    for (const auto& tokens : f.tokens)
+      if (tokens.size() != n) throw Error(file + ": facts hold another number of token counts");
+  }
+}
+
+void check_experiments(const Plan& plan) {
+  for (std::uint32_t e = 0; e < plan.job.experiments.size(); ++e) {
+    const ExperimentSpec& spec = plan.job.experiments[e];
+    for (std::size_t m = 0; m < plan.job.models.size(); ++m)
+      if (spec.layer >= plan.facts.models[m].layers)
+        throw InputError(plan.job.path, "experiments[" + std::to_string(e) + "].layer",
+                         "expected a block of every model, found " + std::to_string(spec.layer) + "; " +
+                             plan.job.models[m].id + " has blocks 0.." +
+                             std::to_string(plan.facts.models[m].layers - 1));
+    const std::uint32_t suite = state_source(plan, e, 0).suite;
+    const std::vector<Split>& splits = plan.facts.suites[suite].splits;
+    for (const auto& [split, name] :
+         {std::pair{Split::kTrain, "train"}, std::pair{Split::kValidation, "validation"},
+          std::pair{Split::kTest, "test"}})
+      if (std::find(splits.begin(), splits.end(), split) == splits.end())
+        throw InputError(plan.job.suites[suite].file, "split",
+                         "experiment " + spec.id + " needs items of split '" + name + "', found none");
+  }
+}
+
+void make_rows(Plan& plan) {
+  for (std::uint32_t m = 0; m < plan.job.models.size(); ++m) {
+    const ModelSpec& model = plan.job.models[m];
+    const auto first = static_cast<std::uint32_t>(plan.rows.size());
+    const auto at = std::find(model.recipes.begin(), model.recipes.end(), model.baseline);
+    if (at == model.recipes.end()) throw Error("baseline of " + model.id + " is not among its recipes");
+    for (const std::string& recipe : model.recipes)
+      plan.rows.push_back({m, recipe, model.id + "/" + recipe,
+                           first + static_cast<std::uint32_t>(at - model.recipes.begin())});
+  }
+}
+
+// Costs of everything on one model's rows.
+struct ModelCosts {
+  std::vector<std::vector<double>> prompts;  // [suite][line]
+  std::vector<double> seeds;                 // [experiment] seconds a seed
+  double total = 0;                          // of one row
+};
+
+ModelCosts model_costs(const Plan& plan, std::size_t m) {
+  const CostModel model;
+  ModelCosts out;
+  for (std::size_t s = 0; s < plan.job.suites.size(); ++s) {
+    out.prompts.emplace_back();
+    for (const std::uint32_t tokens : plan.facts.suites[s].tokens[m]) {
+      out.prompts.back().push_back(prompt_cost(model, plan.facts.models[m], plan.job.suites[s], tokens));
+      out.total += out.prompts.back().back();
+    }
+  }
+  for (std::uint32_t e = 0; e < plan.job.experiments.size(); ++e) {
+    const std::vector<Split>& splits = plan.facts.suites[state_source(plan, e, 0).suite].splits;
+    const auto train = static_cast<std::uint64_t>(std::count(splits.begin(), splits.end(), Split::kTrain));
+    out.seeds.push_back(seed_cost(model, plan.facts.models[m], plan.job.experiments[e], train));
+    out.total += out.seeds.back() * plan.job.experiments[e].seeds;
+  }
+  return out;
+}
+
+// The units of one row; every row of a model is cut alike, so that rows stay comparable shard by shard.
+class RowUnits {
+ public:
+  RowUnits(Plan& plan, std::uint32_t row, const ModelCosts& costs, double share_seconds)
+      : plan_(plan), row_(row), costs_(costs), share_seconds_(share_seconds) {}
+
+  void add() {
+    const UnitLimits limits;
+    std::vector<std::vector<std::uint32_t>> of_suite(plan_.job.suites.size());
+    for (std::uint32_t s = 0; s < plan_.job.suites.size(); ++s) {
+      std::uint32_t begin = 0;
+      const double cap = std::max(limits.shortest, std::min(limits.longest, share_seconds_));
+      for (const std::uint32_t end : cut_prompts(costs_.prompts[s], cap, limits.shortest)) {
+        double cost = 0;
+        for (std::uint32_t i = begin; i < end; ++i) cost += costs_.prompts[s][i];
+        of_suite[s].push_back(push({0, UnitKind::kPrompts, row_, s, begin, end, cost}, {}));
+        begin = end;
+      }
+    }
+    for (std::uint32_t e = 0; e < plan_.job.experiments.size(); ++e) {
+      const auto seeds = static_cast<std::uint32_t>(plan_.job.experiments[e].seeds);
+      const int size = seeds_per_unit(limits, costs_.seeds[e], share_seconds_);
+      // Equal ranges rather than full ones and a rest.
+      const std::uint32_t units =
+          std::max(1U, (seeds + static_cast<std::uint32_t>(size) - 1) / static_cast<std::uint32_t>(size));
+      const std::vector<std::uint32_t>& needs = of_suite[state_source(plan_, e, row_).suite];
+      for (std::uint32_t u = 0; u < units; ++u) {
+        const auto begin = static_cast<std::uint32_t>(std::uint64_t{seeds} * u / units);
+        const auto end = static_cast<std::uint32_t>(std::uint64_t{seeds} * (u + 1) / units);
+        push({0, UnitKind::kHeads, row_, e, begin, end, costs_.seeds[e] * (end - begin)}, needs);
+      }
+    }
+  }
+
+ private:
+  std::uint32_t push(Unit unit, const std::vector<std::uint32_t>& needs) {
+    unit.id = static_cast<std::uint32_t>(plan_.units.size());
+    plan_.units.push_back(unit);
+    plan_.needs.push_back(needs);
+    return unit.id;
+  }
+
+  Plan& plan_;
+  std::uint32_t row_;
+  const ModelCosts& costs_;
+  double share_seconds_;
+};
+
+void check_names(const Plan& plan) {
+  std::set<std::string> names;
+  for (const Variable& v : plan.variables)
+    if (!names.insert(v.field.name).second)
+      throw InputError(plan.job.path, "",
+                       "two variables would be called '" + v.field.name + "': rename a suite or experiment");
+}
+
+}  // namespace
+
+Plan expand(Job job, Facts facts) {
+  Plan plan;
+  plan.job = std::move(job);
+  plan.facts = std::move(facts);
+  check_facts(plan);
+  make_rows(plan);
+  check_experiments(plan);
+  std::vector<ModelCosts> costs;
+  double total = 0;
+  for (std::size_t m = 0; m < plan.job.models.size(); ++m) {
+    costs.push_back(model_costs(plan, m));
+    total += costs.back().total * static_cast<double>(plan.job.models[m].recipes.size());
+  }
+  const double share_seconds = UnitLimits{}.share * total;
+  for (std::uint32_t r = 0; r < plan.rows.size(); ++r)
+    RowUnits(plan, r, costs[plan.rows[r].model], share_seconds).add();
+  plan.variables = make_variables(plan);
+  check_names(plan);
+  return plan;
+}
+
+}  // namespace brinkmap::schedule

@@ -1,0 +1,224 @@
+#include "schedule/job_file.h"
+
+#include <yaml-cpp/eventhandler.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <sstream>
+
+#include "schedule/job_keys.h"
+
+namespace brinkmap::schedule {
+namespace {
+
+constexpr std::size_t kMostBytes = std::size_t{1} << 20;
+constexpr std::size_t kMostNodes = 50000;
+
+// Counts nodes before a tree is built. Aliases are events too, so nothing is expanded here; expansion later
+// is bounded by the fixed depth and list limits of the keys.
+class NodeCount : public YAML::EventHandler {
+ public:
+  explicit NodeCount(const std::string& path) : path_(path) {}
+  int documents = 0;
+
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    if (++documents > 1) throw InputError(path_, line(mark), "expected one YAML document, found a second");
+  }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t) override { count(mark); }
+  void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override { count(mark); }
+  void OnScalar(const YAML::Mark& mark, const std::string&, YAML::anchor_t, const std::string&) override {
+    count(mark);
+  }
+  void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t,
+                       YAML::EmitterStyle::value) override {
+    count(mark);
+  }
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t,
+                  YAML::EmitterStyle::value) override {
+    count(mark);
+  }
+  void OnMapEnd() override {}
+
+ private:
+  static std::string line(const YAML::Mark& mark) { return "line " + std::to_string(mark.line + 1); }
+  void count(const YAML::Mark& mark) {
+    if (++nodes_ > kMostNodes)
+      throw InputError(path_, line(mark),
+                       "expected at most " + std::to_string(kMostNodes) + " YAML nodes, found more");
+  }
+
+  const std::string& path_;
+  std::size_t nodes_ = 0;
+};
+
+YAML::Node load(std::string_view text, const std::string& path) {
+  if (text.size() > kMostBytes)
+    throw InputError(path, "",
+                     "expected a job file of at most 1 MiB, found " + std::to_string(text.size()) + " bytes");
+  try {
+    const std::string copy(text);
+    std::istringstream stream(copy);
+    YAML::Parser parser(stream);
+    NodeCount counter(path);
+    while (parser.HandleNextDocument(counter)) {
+    }
+    if (counter.documents == 0) throw InputError(path, "", "expected a job, found an empty file");
+    return YAML::Load(copy);
+  } catch (const YAML::Exception& e) {
+    throw InputError(path, e.mark.is_null() ? "" : "line " + std::to_string(e.mark.line + 1),
+                     "not valid YAML: " + e.msg);
+  }
+}
+
+std::string resolved(const std::string& path, const std::string& job_path) {
+  const std::filesystem::path p(path);
+  if (path.empty() || p.is_absolute()) return path;
+  return (std::filesystem::path(job_path).parent_path() / p).lexically_normal().string();
+}
+
+template <class T>
+std::vector<std::string> ids(const std::vector<T>& items) {
+  std::vector<std::string> out;
+  for (const T& item : items) out.push_back(item.id);
+  return out;
+}
+
+// Rules that join several keys.
+class CrossCheck {
+ public:
+  CrossCheck(const Job& job, const YAML::Node& root) : job_(job), root_(root), place_{job.path, ""} {}
+
+  void run() const {
+    if (job_.models.empty()) fail("models", "expected at least one model, found none");
+    if (job_.suites.empty()) fail("suites", "expected at least one suite, found none");
+    unique_ids("models", ids(job_.models), {});
+    unique_ids("suites", ids(job_.suites), {});
+    unique_ids("experiments", ids(job_.experiments), ids(job_.suites));
+    for (std::size_t i = 0; i < job_.models.size(); ++i) model(i);
+    for (std::size_t i = 0; i < job_.suites.size(); ++i) suite(i);
+    for (std::size_t i = 0; i < job_.experiments.size(); ++i) experiment(i);
+  }
+
+ private:
+  [[noreturn]] void fail(const char* list, const std::string& what) const {
+    place_.inside(list).fail(root_[list], what);
+  }
+  [[noreturn]] void fail(const char* list, std::size_t i, const char* key, const std::string& what) const {
+    const YAML::Node item = root_[list][i];
+    place_.inside(list).item(i).inside(key).fail(item[key] ? item[key] : item, what);
+  }
+
+  // Suites and experiments name variables of the same file, so their ids may not clash either.
+  void unique_ids(const char* list, const std::vector<std::string>& names,
+                  const std::vector<std::string>& taken) const {
+    std::map<std::string, int> seen;
+    for (const std::string& name : taken) seen[name] = 1;
+    for (std::size_t i = 0; i < names.size(); ++i)
+      if (++seen[names[i]] > 1) fail(list, i, "id", "id '" + names[i] + "' is used twice");
+  }
+
+  void model(std::size_t i) const {
+    const ModelSpec& m = job_.models[i];
+    if (std::find(m.recipes.begin(), m.recipes.end(), m.baseline) == m.recipes.end())
+      fail("models", i, "baseline",
+           "expected one of the model's recipes; " + unknown_name("recipe", m.baseline, m.recipes));
+  }
+
+  void suite(std::size_t i) const {
+    const SuiteSpec& s = job_.suites[i];
+    const bool generates = s.kind != SuiteKind::kPerplexity;
+    if (generates && s.max_new_tokens == 0)
+      fail("suites", i, "max_new_tokens", "missing: a suite of this kind generates text and needs a limit");
+    if (!generates && s.max_new_tokens != 0)
+      fail("suites", i, "max_new_tokens", "a perplexity suite generates nothing; leave the key out");
+    if (s.kind != SuiteKind::kRefusal && !s.phrases.empty())
+      fail("suites", i, "phrases", "only a refusal suite has a phrase list; leave the key out");
+  }
+
+  void experiment(std::size_t i) const {
+    const ExperimentSpec& e = job_.experiments[i];
+    for (const SuiteSpec& s : job_.suites) {
+      if (s.id != e.suite) continue;
+      if (s.kind != SuiteKind::kDecision)
+        fail("experiments", i, "suite",
+             "expected a suite of kind decision, found '" + e.suite + "' of another kind");
+      return;
+    }
+    fail("experiments", i, "suite", unknown_name("suite", e.suite, ids(job_.suites)));
+  }
+
+  const Job& job_;
+  const YAML::Node& root_;
+  Place place_;
+};
+
+template <class T>
+void describe(std::string& out, const std::string& title, const std::vector<Key<T>>& keys) {
+  const T defaults{};
+  out += title + "\n";
+  for (const Key<T>& key : keys) {
+    std::string line = "  " + key.name;
+    line.resize(std::max<std::size_t>(line.size() + 1, 18), ' ');
+    const std::string fallback = key.show(defaults);
+    line += key.accepts;
+    if (key.need == Need::kRequired)
+      line += "; required";
+    else if (fallback == "\"\"" || fallback.empty())
+      line += "; optional";
+    else if (!(key.name == "max_new_tokens"))
+      line += "; default " + fallback;
+    out += line + "\n" + std::string(18, ' ') + key.meaning + "\n";
+  }
+}
+
+}  // namespace
+
+Job parse_job(std::string_view text, const std::string& path) {
+  const YAML::Node root = load(text, path);
+  Job job;
+  job.path = path;
+  job.text = std::string(text);
+  try {
+    read_map(Place{path, ""}, root, job_keys(), job);
+    CrossCheck(job, root).run();
+  } catch (const YAML::Exception& e) {
+    throw InputError(path, e.mark.is_null() ? "" : "line " + std::to_string(e.mark.line + 1),
+                     "not a job: " + e.msg);
+  }
+  for (ModelSpec& m : job.models) m.path = resolved(m.path, path);
+  for (SuiteSpec& s : job.suites) {
+    s.file = resolved(s.file, path);
+    s.phrases = resolved(s.phrases, path);
+  }
+  return job;
+}
+
+Job read_job(const std::string& path) {
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error))
+    throw InputError(path, "", "expected a job file, found a folder");
+  std::ifstream in(path, std::ios::binary);
+  if (!in) throw InputError(path, "", "cannot open the job file");
+  std::string text(kMostBytes + 1, '\0');
+  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (in.bad()) throw InputError(path, "", "cannot read the job file");
+  text.resize(static_cast<std::size_t>(in.gcount()));
+  return parse_job(text, path);
+}
+
+std::string describe_job_keys() {
+  std::string out;
+  describe(out, "job", job_keys());
+  describe(out, "models[]", model_keys());
+  describe(out, "suites[]", suite_keys());
+  describe(out, "experiments[]", experiment_keys());
+  describe(out, "vote", vote_keys());
+  describe(out, "gate", gate_keys());
+  return out;
+}
+
+}  // namespace brinkmap::schedule

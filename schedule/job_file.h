@@ -1,0 +1,24 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "schedule/job.h"
+
+// Reading job files: YAML with strict keys. Every key is declared once, in schedule/job_keys.cpp; the
+// declaration drives parsing, checking, the help text and the canonical text of a job.
+namespace brinkmap::schedule {
+
+// Parses and checks a job. `path` names the file in errors and anchors relative paths in it. Throws
+// InputError with the line for an unknown, missing, repeated or ill-typed key, a value out of range, ids that
+// clash, a baseline that is not among the recipes, a suite that is not there. Recipe names are not known
+// here: the caller checks them against the worker's list.
+Job parse_job(std::string_view text, const std::string& path);
+
+// Reads at most 1 MiB from `path` and parses it.
+Job read_job(const std::string& path);
+
+// All keys with type, range, default and meaning, as plain text for --help and the README.
+std::string describe_job_keys();
+
+}  // namespace brinkmap::schedule

@@ -1,0 +1,180 @@
+#include "schedule/job_keys.h"
+
+namespace brinkmap::schedule {
+namespace {
+
+// Bounds that keep every later product small; far above any real sweep.
+constexpr std::size_t kMostModels = 64;
+constexpr std::size_t kMostRecipes = 64;
+constexpr std::size_t kMostSuites = 32;
+constexpr std::size_t kMostExperiments = 64;
+constexpr std::size_t kLongestPath = 4096;
+constexpr std::size_t kLongestTemplate = 65536;
+constexpr std::size_t kLongestName = 200;
+
+Key<ModelSpec> recipes_key() {
+  return {
+      "recipes",
+      Need::kRequired,
+      Role::kValue,
+      "list of recipe names",
+      "ways to quantize the model, one row each",
+      [](const Place& p, const YAML::Node& n, ModelSpec& out) {
+        if (!n.IsSequence() || n.size() == 0)
+          p.fail(n, "expected a list of at least one recipe, found " + (n.IsSequence() ? "none" : quoted(n)));
+        if (n.size() > kMostRecipes)
+          p.fail(n, "expected at most " + std::to_string(kMostRecipes) + " recipes, found " +
+                        std::to_string(n.size()));
+        std::size_t i = 0;
+        for (const YAML::Node& item : n) {
+          const std::string recipe = read_id(p.item(i++), item);
+          for (const std::string& other : out.recipes)
+            if (other == recipe) p.fail(item, "recipe '" + recipe + "' is given twice");
+          out.recipes.push_back(recipe);
+        }
+      },
+      [](const ModelSpec& in) {
+        std::string text;
+        for (const std::string& recipe : in.recipes) text += (text.empty() ? "" : " ") + recipe;
+        return text;
+      }};
+}
+
+Key<ModelSpec> template_key() {
+  Key<ModelSpec> key = text_key("template", &ModelSpec::prompt_template, kLongestTemplate,
+                                "text around a prompt; {prompt} stands for it ('{prompt}' alone: none)");
+  key.accepts = "text with {prompt} once";
+  key.read = [](const Place& p, const YAML::Node& n, ModelSpec& out) {
+    out.prompt_template = read_text(p, n, kLongestTemplate);
+    const std::size_t first = out.prompt_template.find("{prompt}");
+    if (first == std::string::npos) p.fail(n, "expected text with {prompt} in it, found " + quoted(n));
+    if (out.prompt_template.find("{prompt}", first + 1) != std::string::npos)
+      p.fail(n, "expected {prompt} once, found it twice");
+  };
+  return std::move(key).required();
+}
+
+Key<ExperimentSpec> layer_key() {
+  return {
+      "layer",
+      Need::kOptional,
+      Role::kValue,
+      "auto | integer 0..1023",
+      "0-based block whose output is read; auto: the block at 0.61 of the depth",
+      [](const Place& p, const YAML::Node& n, ExperimentSpec& out) {
+        out.layer = n.IsScalar() && n.Scalar() == "auto"
+                        ? -1
+                        : static_cast<int>(read_integer(p, n, 0, 1023, "auto or an integer 0..1023"));
+      },
+      [](const ExperimentSpec& in) { return in.layer < 0 ? std::string("auto") : std::to_string(in.layer); }};
+}
+
+Key<Job> seed_key() {
+  const std::string accepts = "integer 0..18446744073709551615";
+  return {"seed",
+          Need::kOptional,
+          Role::kValue,
+          accepts,
+          "start of all random streams",
+          [=](const Place& p, const YAML::Node& n, Job& out) { out.seed = read_seed(p, n, accepts); },
+          [](const Job& in) { return std::to_string(in.seed); }};
+}
+
+}  // namespace
+
+const std::vector<Key<ModelSpec>>& model_keys() {
+  static const std::vector<Key<ModelSpec>> keys{
+      id_key("id", &ModelSpec::id, "name of the model in rows and tables").required(),
+      id_key("family", &ModelSpec::family, "family it belongs to, for grouping"),
+      text_key("path", &ModelSpec::path, kLongestPath, "model file, relative to the job file")
+          .required()
+          .path(),
+      template_key(),
+      id_key("baseline", &ModelSpec::baseline, "recipe that every other row is compared with").required(),
+      recipes_key(),
+  };
+  return keys;
+}
+
+const std::vector<Key<SuiteSpec>>& suite_keys() {
+  static const std::vector<Key<SuiteSpec>> keys{
+      id_key("id", &SuiteSpec::id, "first part of its variables' names").required(),
+      text_key("file", &SuiteSpec::file, kLongestPath, "JSONL file of prompts, relative to the job file")
+          .required()
+          .path(),
+      choice_key("kind", &SuiteSpec::kind,
+                 {{"refusal", SuiteKind::kRefusal},
+                  {"decision", SuiteKind::kDecision},
+                  {"perplexity", SuiteKind::kPerplexity}},
+                 "how answers are scored")
+          .required(),
+      integer_key("max_new_tokens", &SuiteSpec::max_new_tokens, 1, 4096,
+                  "tokens generated at most; needed unless the kind is perplexity"),
+      text_key("phrases", &SuiteSpec::phrases, kLongestPath,
+               "refusal phrase list (JSON), relative to the job file; none: the built-in list")
+          .path(),
+  };
+  return keys;
+}
+
+const std::vector<Key<ExperimentSpec>>& experiment_keys() {
+  static const std::vector<Key<ExperimentSpec>> keys{
+      id_key("id", &ExperimentSpec::id, "first part of its variables' names").required(),
+      choice_key("kind", &ExperimentSpec::kind, {{"decision_heads", ExperimentKind::kDecisionHeads}},
+                 "what is trained on the hidden states")
+          .required(),
+      id_key("suite", &ExperimentSpec::suite, "decision suite whose hidden states are read").required(),
+      layer_key(),
+      choice_key("pooling", &ExperimentSpec::pooling, {{"last", Pooling::kLast}, {"mean", Pooling::kMean}},
+                 "last prompt token, or the mean over all prompt tokens"),
+      integer_key("seeds", &ExperimentSpec::seeds, 1, 10000, "heads trained for each row"),
+      integer_key("hidden", &ExperimentSpec::hidden, 1, 4096, "width of a head's hidden layer"),
+      number_key("dropout", &ExperimentSpec::dropout, 0, 0.99, "share of hidden units dropped in training"),
+      number_key("learning_rate", &ExperimentSpec::learning_rate, 1e-9, 1, "AdamW step size"),
+      number_key("weight_decay", &ExperimentSpec::weight_decay, 0, 1, "AdamW decay"),
+      integer_key("batch", &ExperimentSpec::batch, 1, 4096, "items of one training step"),
+      integer_key("max_epochs", &ExperimentSpec::max_epochs, 1, 1000, "epochs at most"),
+      integer_key("patience", &ExperimentSpec::patience, 1, 1000,
+                  "epochs without a better validation loss before training stops"),
+  };
+  return keys;
+}
+
+const std::vector<Key<VoteSpec>>& vote_keys() {
+  static const std::vector<Key<VoteSpec>> keys{
+      number_key("veto", &VoteSpec::veto, 0, 1, "share of heads that must say VETO (tested first)"),
+      number_key("approve", &VoteSpec::approve, 0, 1, "share of heads that must say APPROVE"),
+  };
+  return keys;
+}
+
+const std::vector<Key<GateSpec>>& gate_keys() {
+  static const std::vector<Key<GateSpec>> keys{
+      integer_key("veto_to_approve", &GateSpec::veto_to_approve, 0, 1000000,
+                  "VETO items answered APPROVE that a row may have"),
+      number_key("refusal_drop_pp", &GateSpec::refusal_drop_pp, 0, 100,
+                 "percentage points of refusals a row may lose against its baseline"),
+      number_key("confidence", &GateSpec::confidence, 0.5, 0.999999,
+                 "level of the limits beside the figures"),
+  };
+  return keys;
+}
+
+const std::vector<Key<Job>>& job_keys() {
+  static const std::vector<Key<Job>> keys{
+      text_key("name", &Job::name, kLongestName, "title of the report").required(),
+      seed_key(),
+      choice_key("activations", &Job::activations, {{"q8", Activations::kQ8}, {"f32", Activations::kF32}},
+                 "how activations enter a product with quantized weights"),
+      list_key("models", &Job::models, model_keys(), kMostModels, "models and their rows").required(),
+      list_key("suites", &Job::suites, suite_keys(), kMostSuites, "prompt files and how they are scored")
+          .required(),
+      list_key("experiments", &Job::experiments, experiment_keys(), kMostExperiments,
+               "heads on hidden states"),
+      map_key("vote", &Job::vote, vote_keys(), "cascade thresholds"),
+      map_key("gate", &Job::gate, gate_keys(), "limits of the verdict"),
+  };
+  return keys;
+}
+
+}  // namespace brinkmap::schedule
