@@ -18,8 +18,8 @@ constexpr std::int64_t kTasksPerThread = 4;
 
 const GemmKernels& kernels_for(Isa isa) noexcept {
 #if defined(__x86_64__)
-  if (isa == Isa::kAvx512Vnni) return gemm_kernels_scalar();
-  if (isa == Isa::kAvx2) return gemm_kernels_scalar();
+  if (isa == Isa::kAvx512Vnni) return gemm_kernels_avx512vnni();
+  if (isa == Isa::kAvx2) return gemm_kernels_avx2();
 #endif
   (void)isa;
   return gemm_kernels_scalar();

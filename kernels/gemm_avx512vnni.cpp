@@ -1,0 +1,129 @@
+#if defined(__x86_64__)
+#if defined(__GNUC__) && !defined(__clang__)
+// GCC 12 warns about its own headers (GCC bug 105593).
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+#include <immintrin.h>
+
+#include "kernels/gemm_panel.h"
+#include "kernels/gemm_simd.h"
+#include "kernels/unpack_simd.h"
+
+// Sixteen rows a register; vpdpbusd adds four u8 x s8 products of each row straight into 32 bits.
+namespace brinkmap::kernels {
+
+namespace {
+
+struct Lanes {
+  using Reg = __m512i;
+  using Float = __m512;
+  static constexpr int kLanes = 16;
+  static constexpr int kQ8Columns = 6;
+  static constexpr int kF32Columns = 12;
+  static constexpr int sums(int) noexcept { return 1; }  // no 16-bit sums anywhere
+
+  static Reg piece(const std::uint8_t* p, std::ptrdiff_t stride) noexcept {
+    const auto row = [&](int r) {
+      return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 4 * r * stride));
+    };
+    Reg v = _mm512_castsi128_si512(row(0));
+    v = _mm512_inserti32x4(v, row(1), 1);
+    v = _mm512_inserti32x4(v, row(2), 2);
+    return _mm512_inserti32x4(v, row(3), 3);
+  }
+
+  // Rows r, r + 4, r + 8, r + 12 are loaded into the four quarters of a register, so that a 4x4 transposition
+  // inside the quarters leaves the rows in order.
+  static void load4(const std::uint8_t* p, std::ptrdiff_t stride, Reg (&out)[4]) noexcept {
+    const Reg a = piece(p, stride), b = piece(p + stride, stride), c = piece(p + 2 * stride, stride),
+              d = piece(p + 3 * stride, stride);
+    const Reg ab_low = _mm512_unpacklo_epi32(a, b), ab_high = _mm512_unpackhi_epi32(a, b);
+    const Reg cd_low = _mm512_unpacklo_epi32(c, d), cd_high = _mm512_unpackhi_epi32(c, d);
+    out[0] = _mm512_unpacklo_epi64(ab_low, cd_low);
+    out[1] = _mm512_unpackhi_epi64(ab_low, cd_low);
+    out[2] = _mm512_unpacklo_epi64(ab_high, cd_high);
+    out[3] = _mm512_unpackhi_epi64(ab_high, cd_high);
+  }
+  static Reg gather(const std::uint8_t* p, std::ptrdiff_t stride) noexcept {
+    const Reg index =
+        _mm512_mullo_epi32(_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
+                           _mm512_set1_epi32(static_cast<int>(stride)));
+    return _mm512_i32gather_epi32(index, p, 1);
+  }
+  static Reg load_codes(const std::uint8_t* p) noexcept { return _mm512_load_si512(p); }
+  static void store_codes(std::uint8_t* p, Reg v) noexcept { _mm512_store_si512(p, v); }
+
+  static Reg word(std::uint32_t w) noexcept { return _mm512_set1_epi32(static_cast<int>(w)); }
+  static Reg bit_and(Reg v, std::uint32_t mask) noexcept { return _mm512_and_si512(v, word(mask)); }
+  static Reg bit_xor(Reg v, std::uint32_t mask) noexcept { return _mm512_xor_si512(v, word(mask)); }
+  static Reg bit_or(Reg a, Reg b) noexcept { return _mm512_or_si512(a, b); }
+  static Reg shl(Reg v, int n) noexcept { return _mm512_sllv_epi32(v, _mm512_set1_epi32(n)); }
+  static Reg shr(Reg v, int n) noexcept { return _mm512_srlv_epi32(v, _mm512_set1_epi32(n)); }
+  static Reg add16(Reg v, int n) noexcept {
+    return _mm512_and_si512(_mm512_add_epi16(v, _mm512_set1_epi16(static_cast<short>(n))), word(0x00ff00ffu));
+  }
+  static Reg sub16(Reg v, int n) noexcept {
+    return _mm512_sub_epi16(v, _mm512_set1_epi16(static_cast<short>(n)));
+  }
+  static Reg mul16(Reg a, Reg b) noexcept { return _mm512_mullo_epi16(a, b); }
+  // Byte j of every word, to all four bytes or to the low byte of both 16-bit halves.
+  static Reg dup_byte(Reg v, int j) noexcept {
+    const Reg base = _mm512_broadcast_i32x4(_mm_setr_epi32(0, 0x04040404, 0x08080808, 0x0c0c0c0c));
+    return _mm512_shuffle_epi8(v, _mm512_add_epi32(base, _mm512_set1_epi32(0x01010101 * j)));
+  }
+  static Reg wide_byte(Reg v, int j) noexcept { return bit_and(dup_byte(v, j), 0x00ff00ffu); }
+  static Reg sixteen_where(Reg v, std::uint32_t bits) noexcept {
+    return _mm512_maskz_mov_epi8(_mm512_test_epi8_mask(v, word(bits)), _mm512_set1_epi8(16));
+  }
+
+  static Float half(Reg v) noexcept { return _mm512_cvtph_ps(_mm512_cvtepi32_epi16(v)); }
+  static Float byte(Reg v, int j) noexcept {
+    return _mm512_cvtepi32_ps(_mm512_and_si512(shr(v, 8 * j), _mm512_set1_epi32(255)));
+  }
+  static Float signed_byte(Reg v, int j) noexcept {
+    return _mm512_cvtepi32_ps(_mm512_srai_epi32(shl(v, 24 - 8 * j), 24));
+  }
+  static Float as_float(Reg v) noexcept { return _mm512_castsi512_ps(v); }
+  static Float set(float x) noexcept { return _mm512_set1_ps(x); }
+  static Float load(const float* p) noexcept { return _mm512_load_ps(p); }
+  static void store(float* p, Float v) noexcept { _mm512_store_ps(p, v); }
+  static Float mul(Float a, Float b) noexcept { return _mm512_mul_ps(a, b); }
+  static Float add(Float a, Float b) noexcept { return _mm512_add_ps(a, b); }
+  static Float sub(Float a, Float b) noexcept { return _mm512_sub_ps(a, b); }
+  static Float fma(Float a, Float b, Float c) noexcept { return _mm512_fmadd_ps(a, b, c); }
+  static Float neg(Float v) noexcept {
+    return _mm512_castsi512_ps(_mm512_xor_si512(_mm512_castps_si512(v), word(0x80000000u)));
+  }
+
+  static Reg zero() noexcept { return _mm512_setzero_si512(); }
+  static Reg set_int(std::int32_t x) noexcept { return _mm512_set1_epi32(x); }
+  static Float to_float(Reg v) noexcept { return _mm512_cvtepi32_ps(v); }
+
+  // dots += kQuads * 4 products; codes step by a strip, x by a tile.
+  template <int kQuads, int kSums, int kColumns>
+  [[gnu::always_inline]] static void dot(Reg (&dots)[2][kColumns], const std::uint8_t* codes,
+                                         const std::uint32_t* x) noexcept {
+    BRINKMAP_UNROLL
+    for (int q = 0; q < kQuads; ++q) {
+      const Reg w0 = load_codes(codes + q * kStripRows * 4), w1 = load_codes(codes + q * kStripRows * 4 + 64);
+      BRINKMAP_UNROLL
+      for (int c = 0; c < kColumns; ++c) {
+        const Reg value = word(x[q * kQ8Tile + c]);
+        dots[0][c] = _mm512_dpbusd_epi32(dots[0][c], w0, value);
+        dots[1][c] = _mm512_dpbusd_epi32(dots[1][c], w1, value);
+      }
+    }
+  }
+};
+
+}  // namespace
+
+const GemmKernels& gemm_kernels_avx512vnni() noexcept {
+  static constexpr GemmKernels kKernels{unpack_simd<Lanes>,      unpack_float_simd<Lanes>, expand_simd<Lanes>,
+                                        multiply_q8_simd<Lanes>, multiply_f32_simd<Lanes>, false};
+  return kKernels;
+}
+
+}  // namespace brinkmap::kernels
+#endif
