@@ -1,0 +1,323 @@
+#include "worker/recipe.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <limits>
+#include <list>
+#include <map>
+#include <tuple>
+
+#include "kernels/half.h"
+#include "schedule/error.h"
+#include "tests/reference.h"
+#include "worker/gguf.h"
+
+namespace brinkmap::worker {
+namespace {
+
+using kernels::Format;
+using testing::AllOf;
+using testing::HasSubstr;
+
+std::string refusal(const auto& call) {
+  try {
+    call();
+  } catch (const InputError& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+// A GGUF file of a model skeleton on disk: tensors of zeros but for what a test changes.
+class Skeleton {
+ public:
+  explicit Skeleton(const std::string& arch = "llama") : arch_(arch) {
+    writer_.add("general.architecture", gguf_text(arch));
+  }
+  ~Skeleton() { std::filesystem::remove(path_); }
+
+  Skeleton& key(const std::string& name, std::uint32_t value) {
+    writer_.add(arch_ + "." + name, gguf_u32(value));
+    return *this;
+  }
+
+  Skeleton& tensor(const std::string& name, std::vector<std::int64_t> shape, Format format = Format::kF32,
+                   std::vector<std::pair<std::int64_t, float>> values = {}) {
+    std::int64_t n = 1;
+    for (auto d : shape) n *= d;
+    auto& bytes = data_.emplace_back(kernels::row_bytes(format, n));
+    for (auto [i, v] : values) {
+      if (format == Format::kF32) std::memcpy(bytes.data() + 4 * i, &v, 4);
+      const std::uint16_t half = format == Format::kF16 ? kernels::f32_to_f16(v) : kernels::f32_to_bf16(v);
+      if (format != Format::kF32) std::memcpy(bytes.data() + 2 * i, &half, 2);
+    }
+    writer_.add_tensor(name, std::move(shape), format, bytes);
+    return *this;
+  }
+
+  Skeleton& llama(int layers, std::int64_t width, std::uint32_t heads, std::uint32_t key_heads) {
+    key("block_count", static_cast<std::uint32_t>(layers));
+    key("attention.head_count", heads).key("attention.head_count_kv", key_heads);
+    tensor("token_embd.weight", {width, 8}).tensor("output_norm.weight", {width});
+    for (int l = 0; l < layers; ++l) {
+      const std::string b = "blk." + std::to_string(l) + ".";
+      for (const char* name : {"attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down"})
+        tensor(b + name + ".weight", {width, 2});
+      tensor(b + "attn_norm.weight", {width});
+    }
+    return *this;
+  }
+
+  std::shared_ptr<const GgufFile> open() {
+    writer_.write(path_);
+    return GgufFile::open(path_);
+  }
+
+ private:
+  std::string arch_;
+  GgufWriter writer_;
+  std::list<std::vector<std::byte>> data_;
+  std::string path_ = testing::TempDir() + "skeleton-" + std::to_string(::getpid()) + "-" +
+                      testing::UnitTest::GetInstance()->current_test_info()->name() + ".gguf";
+};
+
+std::map<std::string, std::string> formats_by_name(const GgufFile& file, std::string_view recipe) {
+  std::map<std::string, std::string> out;
+  const auto formats = tensor_formats(file, recipe);
+  for (std::size_t i = 0; i < formats.size(); ++i)
+    out[file.tensors()[i].name] = kernels::format_info(formats[i]).name;
+  return out;
+}
+
+// Recipe and suffix of the file llama-quantize made.
+class AgainstLlamaQuantize : public testing::TestWithParam<std::tuple<std::string, std::string>> {};
+
+TEST_P(AgainstLlamaQuantize, EveryTensorHasTheSameFormat) {
+  BRINKMAP_NEEDS_REFERENCE("logits");
+  const auto& [model, level] = GetParam();
+  std::string recipe = level;
+  for (char& c : recipe) c = static_cast<char>(std::tolower(c));
+  const auto path = [&](const std::string& l) {
+    return tests::reference("logits/" + model + "/" + model + "-" + l + ".gguf").string();
+  };
+  const auto base = GgufFile::open(path("F16"));
+  const auto theirs = GgufFile::open(path(level));
+  const auto ours = formats_by_name(*base, recipe);
+  ASSERT_EQ(ours.size(), theirs->tensors().size());
+  for (const GgufTensor& tensor : theirs->tensors())
+    EXPECT_EQ(ours.at(tensor.name), kernels::format_info(tensor.format).name) << tensor.name;
+}
+
+TEST_P(AgainstLlamaQuantize, TheWrittenFileHasTheSameMetadataAndTensorTypes) {
+  BRINKMAP_NEEDS_REFERENCE("logits");
+  const auto& [model, level] = GetParam();
+  std::string recipe = level;
+  for (char& c : recipe) c = static_cast<char>(std::tolower(c));
+  const auto path = [&](const std::string& l) {
+    return tests::reference("logits/" + model + "/" + model + "-" + l + ".gguf").string();
+  };
+  const std::string out =
+      testing::TempDir() + "row-" + std::to_string(::getpid()) + "-" + model + recipe + ".gguf";
+  kernels::ThreadPool pool(2);
+  write_row(make_row(GgufFile::open(path("F16")), recipe, pool), out);
+  const auto ours = GgufFile::open(out);
+  const auto theirs = GgufFile::open(path(level));
+  std::filesystem::remove(out);
+  EXPECT_EQ(ours->keys(), theirs->keys());
+  EXPECT_EQ(ours->integer("general.file_type"), theirs->integer("general.file_type"));
+  EXPECT_EQ(ours->integer("general.quantization_version"), 2);
+  EXPECT_EQ(ours->tokenizer_sha256(), theirs->tokenizer_sha256());
+  ASSERT_EQ(ours->tensors().size(), theirs->tensors().size());
+  for (const GgufTensor& tensor : theirs->tensors()) {
+    const GgufTensor* mine = ours->find(tensor.name);
+    ASSERT_NE(mine, nullptr) << tensor.name;
+    EXPECT_EQ(mine->format, tensor.format) << tensor.name;
+    EXPECT_EQ(mine->shape, tensor.shape) << tensor.name;
+    // Q8_0 has no search: the bytes must be the same.
+    if (tensor.format == Format::kQ8_0 || tensor.format == Format::kF32) {
+      EXPECT_EQ(std::memcmp(mine->data.data(), tensor.data.data(), tensor.data.size()), 0) << tensor.name;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Files, AgainstLlamaQuantize,
+                         testing::Combine(testing::Values("llama", "qwen2", "phi2"),
+                                          testing::Values("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q3_K_S",
+                                                          "Q2_K")),
+                         [](const auto& info) { return std::get<0>(info.param) + std::get<1>(info.param); });
+
+TEST(Recipe, GivesMoreBitsToTheFirstAndLastEighthAndEveryThirdLayerBetween) {
+  Skeleton model;
+  const auto formats = formats_by_name(*model.llama(32, 256, 8, 8).open(), "q4_k_m");
+  std::vector<int> more;
+  for (int l = 0; l < 32; ++l) {
+    EXPECT_EQ(formats.at("blk." + std::to_string(l) + ".ffn_down.weight"),
+              formats.at("blk." + std::to_string(l) + ".attn_v.weight"));
+    if (formats.at("blk." + std::to_string(l) + ".ffn_down.weight") == "Q6_K") more.push_back(l);
+  }
+  // The known layers of a 32-layer Q4_K_M file (Llama 2 7B, Llama 3 8B).
+  EXPECT_EQ(more, (std::vector<int>{0, 1, 2, 3, 6, 9, 12, 15, 18, 21, 24, 27, 28, 29, 30, 31}));
+}
+
+TEST(Recipe, DoesNotDependOnTheOrderOfTensorsInTheFile) {
+  // Layer 10 sorts before layer 2 as text; its rank must still be 10.
+  Skeleton a;
+  a.key("block_count", 12).key("attention.head_count", 4);
+  for (int l : {10, 11, 0, 5, 4, 3, 2, 1, 9, 8, 7, 6})
+    a.tensor("blk." + std::to_string(l) + ".attn_v.weight", {256, 2});
+  const auto formats = formats_by_name(*a.open(), "q4_k_m");
+  std::vector<int> more;
+  for (int l = 0; l < 12; ++l)
+    if (formats.at("blk." + std::to_string(l) + ".attn_v.weight") == "Q6_K") more.push_back(l);
+  EXPECT_EQ(more, (std::vector<int>{0, 3, 6, 9, 10, 11}));
+}
+
+TEST(Recipe, TiedEmbeddingsTakeTheFormatOfTheOutputTensor) {
+  Skeleton tied;
+  EXPECT_EQ(formats_by_name(*tied.llama(2, 256, 4, 4).open(), "q2_k").at("token_embd.weight"), "Q6_K");
+}
+
+TEST(Recipe, TwoBitValuesGetFourBitsWhenFourHeadsShareAKey) {
+  Skeleton wide;
+  EXPECT_EQ(formats_by_name(*wide.llama(2, 256, 8, 2).open(), "q2_k").at("blk.0.attn_v.weight"), "Q4_K");
+}
+
+TEST(Recipe, TwoBitValuesGetThreeBitsWhenFewerShareAKey) {
+  Skeleton narrow;
+  EXPECT_EQ(formats_by_name(*narrow.llama(2, 256, 8, 4).open(), "q2_k").at("blk.0.attn_v.weight"), "Q3_K");
+}
+
+TEST(Recipe, RowsThatAreNoMultipleOf256FallBackToSmallerBlocks) {
+  Skeleton model;
+  const auto file = model.llama(3, 96, 4, 4).open();
+  const auto q4 = formats_by_name(*file, "q4_k_m");
+  EXPECT_EQ(q4.at("blk.0.attn_q.weight"), "Q5_0");
+  EXPECT_EQ(q4.at("blk.2.ffn_down.weight"), "Q8_0");  // Q6_K with more bits
+  EXPECT_EQ(q4.at("token_embd.weight"), "Q8_0");      // tied output
+  EXPECT_EQ(q4.at("output_norm.weight"), "F32");
+  EXPECT_EQ(formats_by_name(*file, "q5_k_m").at("blk.0.attn_q.weight"), "Q5_1");
+  EXPECT_EQ(formats_by_name(*file, "q6_k").at("blk.0.attn_q.weight"), "Q8_0");
+  EXPECT_THAT(refusal([&] { tensor_formats(*file, "q3_k_s"); }),
+              AllOf(HasSubstr("tensor 'blk.0.attn_q.weight'"), HasSubstr("96"), HasSubstr("IQ4_NL")));
+}
+
+TEST(Recipe, RowsThatAreNoMultipleOf32StayHalf) {
+  Skeleton model;
+  model.key("block_count", 1).tensor("output.weight", {256, 2}).tensor("blk.0.ffn_up.weight", {40, 2});
+  const auto file = model.open();
+  EXPECT_EQ(formats_by_name(*file, "q4_k_m").at("blk.0.ffn_up.weight"), "F16");
+  EXPECT_EQ(formats_by_name(*file, "q2_k").at("blk.0.ffn_up.weight"), "F16");
+  EXPECT_THAT(refusal([&] { tensor_formats(*file, "q8_0"); }),
+              AllOf(HasSubstr("tensor 'blk.0.ffn_up.weight'"), HasSubstr("40")));
+}
+
+TEST(Recipe, SixteenBitRecipesConvertMatricesAndLeaveNorms) {
+  Skeleton model;
+  const auto file = model.llama(1, 256, 4, 4).open();
+  const auto formats = formats_by_name(*file, "bf16");
+  EXPECT_EQ(formats.at("token_embd.weight"), "BF16");
+  EXPECT_EQ(formats.at("blk.0.attn_norm.weight"), "F32");
+  EXPECT_EQ(formats_by_name(*file, "as-is").at("token_embd.weight"), "F32");
+}
+
+TEST(Recipe, NamesTheKnownOnesWhenUnknown) {
+  Skeleton model;
+  const auto file = model.tensor("a.weight", {32, 2}).open();
+  EXPECT_THAT(refusal([&] { tensor_formats(*file, "q4_k"); }),
+              AllOf(HasSubstr("'q4_k'"), HasSubstr("q4_k_m")));
+  EXPECT_FALSE(is_recipe("q4_k"));
+  for (const std::string& name : recipe_names()) EXPECT_TRUE(is_recipe(name));
+}
+
+TEST(Recipe, NothingIsQuantizedTwice) {
+  Skeleton model;
+  const auto file = model.tensor("blk.0.ffn_up.weight", {256, 2}, Format::kQ8_0).open();
+  kernels::ThreadPool pool(1);
+  EXPECT_THAT(refusal([&] { make_row(file, "q4_k_m", pool); }),
+              AllOf(HasSubstr("blk.0.ffn_up.weight"), HasSubstr("already quantized"), HasSubstr("as-is")));
+  EXPECT_EQ(make_row(file, "as-is", pool).tensors.at("blk.0.ffn_up.weight").format, Format::kQ8_0);
+}
+
+TEST(Recipe, SharesTheMappedBytesWhenNothingChanges) {
+  Skeleton model;
+  const auto file = model.tensor("blk.0.ffn_up.weight", {256, 2}, Format::kBF16, {{3, 1.5f}}).open();
+  kernels::ThreadPool pool(2);
+  const RowWeights row = make_row(file, "bf16", pool);
+  const RowTensor& tensor = row.tensors.at("blk.0.ffn_up.weight");
+  EXPECT_EQ(tensor.data.data(), file->tensors()[0].data.data());
+  EXPECT_EQ(tensor.owned, nullptr);
+  EXPECT_EQ(row.bytes, 1024u);
+  EXPECT_EQ(row.bits_per_weight, 16.0);
+}
+
+TEST(Recipe, NamesTheTensorAndTheFirstWeightThatIsNotFinite) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const float inf = std::numeric_limits<float>::infinity();
+  kernels::ThreadPool pool(3);
+  for (Format format : {Format::kF32, Format::kF16, Format::kBF16}) {
+    Skeleton model;
+    model.key("block_count", 1)
+        .tensor("blk.0.ffn_up.weight", {256, 600}, format, {{100003, nan}, {1027, -inf}});
+    const auto file = model.open();
+    for (const char* recipe : {"q8_0", "q4_k_m", "f16", "as-is"})
+      EXPECT_THAT(
+          refusal([&] { make_row(file, recipe, pool); }),
+          AllOf(HasSubstr("tensor 'blk.0.ffn_up.weight'"), HasSubstr("weight 1027 (row 4, column 3)")));
+  }
+}
+
+TEST(Recipe, ABrokenNormIsFoundThoughItIsNotQuantized) {
+  Skeleton model;
+  const auto file = model.tensor("output_norm.weight", {8}, Format::kF32, {{7, std::nanf("")}}).open();
+  kernels::ThreadPool pool(1);
+  EXPECT_THAT(refusal([&] { make_row(file, "bf16", pool); }), HasSubstr("weight 7"));
+}
+
+TEST(Recipe, ABrokenScaleOfAQuantizedTensorIsFound) {
+  Skeleton model;
+  const std::string path = testing::TempDir() + "scale-" + std::to_string(::getpid()) + ".gguf";
+  std::vector<std::byte> blocks(2 * 210);
+  const std::uint16_t inf = 0x7c00;
+  std::memcpy(blocks.data() + 210 + 208, &inf, 2);
+  GgufWriter writer;
+  writer.add("general.architecture", gguf_text("llama"));
+  writer.add_tensor("x.weight", {256, 2}, Format::kQ6_K, blocks);
+  writer.write(path);
+  const auto file = GgufFile::open(path);
+  std::filesystem::remove(path);
+  kernels::ThreadPool pool(1);
+  EXPECT_THAT(refusal([&] { make_row(file, "as-is", pool); }),
+              AllOf(HasSubstr("x.weight"), HasSubstr("starts at weight 256 (row 1, column 0)")));
+}
+
+TEST(Recipe, AWeightTooLargeForTheTargetIsAnErrorNotAnInfinity) {
+  Skeleton model;
+  const auto file =
+      model.key("block_count", 1).tensor("blk.0.ffn_up.weight", {256, 2}, Format::kF32, {{300, 1e6f}}).open();
+  kernels::ThreadPool pool(1);
+  EXPECT_THAT(refusal([&] { make_row(file, "f16", pool); }),
+              AllOf(HasSubstr("weight 300"), HasSubstr("too large for F16")));
+  EXPECT_EQ(make_row(file, "bf16", pool).tensors.size(), 1u);
+}
+
+TEST(Recipe, RowsAreTheSameForAnyNumberOfThreads) {
+  BRINKMAP_NEEDS_REFERENCE("logits/llama/llama-F16.gguf");
+  const auto file = GgufFile::open(tests::reference("logits/llama/llama-F16.gguf").string());
+  kernels::ThreadPool one(1), seven(7);
+  for (const char* recipe : {"q4_k_m", "q2_k", "q8_0"}) {
+    const RowWeights a = make_row(file, recipe, one), b = make_row(file, recipe, seven);
+    ASSERT_EQ(a.bytes, b.bytes);
+    for (const auto& [name, tensor] : a.tensors) {
+      const auto& other = b.tensors.at(name);
+      EXPECT_EQ(std::memcmp(tensor.data.data(), other.data.data(), tensor.data.size()), 0) << name;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace brinkmap::worker
