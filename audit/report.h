@@ -1,0 +1,40 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "audit/gate.h"
+#include "audit/table.h"
+#include "schedule/results.h"
+
+// The report of a result file: built as tables, printed as text, CSV or JSON. A new form (HTML) is another
+// printer of the same Report.
+namespace brinkmap::audit {
+
+struct Report {
+  std::string title;
+  std::string state;                  // "complete: 99 of 99 units done" or what is missing
+  bool complete = false;              // every unit done or failed
+  std::vector<Table> tables;          // rows, ladder, gate, heads, failed_units (only those with rows)
+  std::vector<std::string> readings;  // one line in words for each row
+  std::vector<RowVerdict> verdicts;   // [row]
+};
+
+// Builds the report of reduced results (audit/reduce.h).
+Report make_report(const schedule::Results& results);
+
+// Everything for a terminal, in UTF-8, without colour.
+std::string to_text(const Report& report);
+
+// Only the table of rows and the readings: what `run` prints at the end.
+std::string to_short_text(const Report& report);
+
+// File name ("rows.csv") and contents, one for each table.
+std::map<std::string, std::string> to_csv(const Report& report);
+
+// {"title", "state", "complete", "tables": {id: [{key: value}]}, "readings", "verdicts"}; unknown values are
+// null.
+std::string to_json(const Report& report);
+
+}  // namespace brinkmap::audit

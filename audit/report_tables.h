@@ -1,0 +1,30 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "audit/gate.h"
+#include "audit/table.h"
+#include "schedule/results.h"
+
+// The tables of a report, one function each. Internal to the report.
+namespace brinkmap::audit {
+
+Table rows_table(const schedule::Results& results, const std::vector<RowVerdict>& verdicts);
+// Refusal rate over the rows of each model, with a bar; one line a (refusal suite, row).
+Table ladder_table(const schedule::Results& results);
+Table gate_table(const schedule::Results& results, const std::vector<RowVerdict>& verdicts);
+Table heads_table(const schedule::Results& results);
+Table failed_units_table(const schedule::Results& results);
+
+// One line in words: what quantization did to the row, against its baseline.
+std::string reading(const schedule::Results& results, const RowVerdict& verdict);
+
+// Units of a row by state.
+struct UnitCounts {
+  std::size_t all = 0, done = 0, failed = 0;
+};
+UnitCounts count_units(const schedule::Results& results, std::uint32_t row);
+
+}  // namespace brinkmap::audit
