@@ -1,0 +1,52 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "worker/tokenizer.h"
+#include "worker/tokenizer_pre.h"
+#include "worker/tokenizer_vocab.h"
+
+namespace brinkmap::worker {
+
+// Byte-level BPE as GPT-2 introduced it: the bytes of a word become letters of a 256-letter alphabet, and
+// neighbours merge by rank until no listed pair is left. n log n in the length of a word.
+class BpeTokenizer final : public Tokenizer {
+ public:
+  explicit BpeTokenizer(const GgufFile& file);
+
+  std::vector<std::int32_t> encode(std::string_view text, bool add_special,
+                                   bool parse_special) const override;
+  std::string decode(std::span<const std::int32_t> ids) const override;
+  int size() const noexcept override { return vocab_.size(); }
+  std::int32_t bos() const noexcept override { return vocab_.bos; }
+  bool is_end(std::int32_t id) const noexcept override { return vocab_.is_end(id); }
+
+ private:
+  struct Merge {
+    std::uint32_t rank;
+    std::int32_t product;
+  };
+  struct Word;
+
+  BpeTokenizer(const GgufFile& file, const PreTokenizerSpec& spec);
+  void read_merges(const GgufFile& file);
+  std::int32_t intern(std::string text);
+  const Merge* merge_of(std::int32_t left, std::int32_t right) const;
+  void encode_word(std::string_view word, Word& work, std::vector<std::int32_t>& out) const;
+  void append_bytes(std::string_view bytes, std::vector<std::int32_t>& out) const;
+
+  std::string file_;
+  const PreTokenizerSpec& spec_;
+  Vocab vocab_;
+  PreTokenizer pre_;
+  // Symbols are tokens (below size()) and texts that only occur in the merge list (from size() on).
+  std::unordered_map<std::string, std::int32_t> extra_;
+  std::array<std::int32_t, 256> byte_symbol_{};
+  std::unordered_map<std::uint64_t, Merge> merges_;  // key: left symbol << 32 | right symbol
+};
+
+}  // namespace brinkmap::worker
