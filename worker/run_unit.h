@@ -13,23 +13,26 @@
 // What one rank computes for one unit.
 namespace brinkmap::worker {
 
-// Everything a rank needs to turn units into results. Holds the mapped base models and the row used last, so units of
-// the same row should follow each other. One thread calls run(); the pool's threads do the work.
+// Everything a rank needs to turn units into results. Holds the mapped base models and the row used last, so
+// units of the same row should follow each other. One thread calls run(); the pool's threads do the work.
 class UnitRunner {
  public:
-  // `rows`: (model index, recipe) of Plan::rows. `layers`: for each suite the blocks whose states are captured,
-  // ascending (empty: none), as the plan's fields say.
+  // (model index, recipe) of Plan::rows.
   struct Row {
     int model = 0;
     std::string recipe;
   };
 
+  // Reads the phrase lists of refusal suites and checks the suites that experiments read; throws InputError.
+  // Models are opened when a unit first needs them.
   UnitRunner(const schedule::Job& job, std::vector<Suite> suites, std::vector<Row> rows, int threads);
   ~UnitRunner();
 
-  // Computes a unit. `fields`: the fields of the unit's item; slabs come back in that order. `states`: for kHeads, the
-  // row's cached hidden states [suite items, width] f32 at the experiment's layer and pooling; empty for kPrompts. `width`
-  // is the model's. Never throws: an exception becomes a failed result with its reason.
+  // Computes a unit. `fields`: the fields of the unit's item; slabs come back in that order.
+  // `capture_layers`: for kPrompts, one block for every slot of the suite's layer axis, in any order, repeats
+  // allowed; empty when no states are wanted. `states`: for kHeads, the row's cached hidden states [suite
+  // items, width] f32 at the experiment's layer and pooling; empty for kPrompts. `width` is the model's.
+  // Never throws: an exception becomes a failed result with its reason.
   schedule::UnitResult run(const schedule::Unit& unit, std::span<const schedule::Field> fields,
                            std::span<const int> capture_layers, std::span<const float> states, int width);
 

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "worker/engine.h"
+#include "worker/suite.h"
+#include "worker/tokenizer.h"
+
+// From suite items to token ids. Everything that counts, generates from or scores a prompt goes through here,
+// so that plan, sweep and the command line see the same tokens.
+namespace brinkmap::worker {
+
+// Tokens of `prompt` in `prompt_template` ({prompt} replaced), with BOS and EOS as the vocabulary asks.
+// Control tokens spelled in the template are control tokens; those spelled in the prompt are plain text.
+//
+// When the prompt alone spells no control token, the filled text is encoded as a whole, so that tokens may
+// merge over the slot's borders as they do elsewhere. When it spells one, the template's parts and the prompt
+// are encoded apart: tokens do not merge over the borders, which changes nothing where the template has
+// control tokens there.
+std::vector<std::int32_t> prompt_tokens(const Tokenizer& tokenizer, const std::string& prompt_template,
+                                        const std::string& prompt);
+
+// Tokens of a perplexity text: BOS and EOS as the vocabulary asks, no control tokens inside.
+std::vector<std::int32_t> text_tokens(const Tokenizer& tokenizer, const std::string& text);
+
+// Number of tokens of every item, by the suite's kind: SuiteFacts::tokens of one model.
+std::vector<std::uint32_t> token_counts(const Tokenizer& tokenizer, const std::string& prompt_template,
+                                        const Suite& suite);
+
+// The text that stands before the label in the constrained choice.
+inline constexpr std::string_view kChoicePrefix = "{\"decision\": \"";
+
+// The three continuations of the constrained choice, in class order. The fixed prefix and a label are encoded
+// together, following the template's end, as a model would have read them; what the three have in common in
+// front is not scored. No closing quote is scored: no label begins another, and vocabularies that join the
+// quote with the brace behind it would make a lone quote an odd token. Throws Error when two labels give the
+// same tokens.
+std::array<Continuation, schedule::kDecisionClasses> choice_continuations(const Tokenizer& tokenizer,
+                                                                          const std::string& prompt_template);
+
+}  // namespace brinkmap::worker

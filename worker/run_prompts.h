@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "schedule/unit.h"
+#include "worker/engine.h"
+#include "worker/refusal_scorer.h"
+#include "worker/suite.h"
+#include "worker/tokenizer.h"
+
+namespace brinkmap::worker {
+
+// Runs requests and returns their responses in order: Engine::run, or a stand-in in tests.
+using RunRequests = std::function<std::vector<Response>(std::span<const Request>)>;
+
+// What scoring a shard of prompts needs besides the engine.
+struct PromptShard {
+  const Suite& suite;
+  std::uint32_t begin = 0;  // items [begin, end)
+  std::uint32_t end = 0;
+  const std::string& prompt_template;
+  const Tokenizer& tokenizer;
+  const RefusalScorer* refusal = nullptr;  // refusal suites only
+  std::int64_t context = 0;                // tokens the model can hold
+  std::span<const int> capture_layers;     // one block a slot, any order
+  std::span<const int> engine_layers;      // the same blocks, ascending, without repeats
+  std::int64_t width = 0;                  // of a captured state
+};
+
+// Fills the slabs of a suite's fields. Throws Error naming the item when a prompt does not fit the context.
+//
+// A response with logits that were not finite is no measurement: its refusal stays unset, its decision and
+// choice are INVALID, and `finite` is 0.
+void run_prompts(const PromptShard& shard, std::span<const schedule::Field> fields, const RunRequests& run,
+                 schedule::SlabSet& slabs);
+
+}  // namespace brinkmap::worker

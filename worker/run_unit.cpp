@@ -1,0 +1,200 @@
+#include "worker/run_unit.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <chrono>
+#include <exception>
+#include <map>
+#include <new>
+
+#include "schedule/error.h"
+#include "worker/engine.h"
+#include "worker/gguf.h"
+#include "worker/heads.h"
+#include "worker/model.h"
+#include "worker/recipe.h"
+#include "worker/refusal_scorer.h"
+#include "worker/run_prompts.h"
+#include "worker/tokenizer.h"
+
+namespace brinkmap::worker {
+
+using schedule::Field;
+using schedule::SlabSet;
+using schedule::Unit;
+using schedule::UnitKind;
+using schedule::UnitResult;
+
+struct UnitRunner::Impl {
+  struct Base {
+    std::shared_ptr<const GgufFile> file;
+    std::shared_ptr<const Tokenizer> tokenizer;
+    std::vector<std::int32_t> end_tokens;
+  };
+
+  schedule::Job job;
+  std::vector<Suite> suites;
+  std::vector<Row> rows;
+  kernels::ThreadPool pool;
+  std::map<std::size_t, RefusalScorer> scorers;  // by suite
+  std::map<int, Base> bases;                     // by model
+  // The row used last, and the engine over it with the layers it captures.
+  std::uint32_t row = 0;
+  std::shared_ptr<const Model> model;
+  std::vector<int> engine_layers;
+  std::unique_ptr<Engine> engine;
+
+  Impl(const schedule::Job& j, std::vector<Suite> s, std::vector<Row> r, int threads)
+      : job(j), suites(std::move(s)), rows(std::move(r)), pool(threads) {}
+
+  const Base& base(int index) {
+    Base& b = bases[index];
+    if (!b.file) {
+      auto file = GgufFile::open(job.models.at(static_cast<std::size_t>(index)).path);
+      b.tokenizer = Tokenizer::from_gguf(*file);
+      b.end_tokens.clear();
+      for (std::int32_t id = 0; id < b.tokenizer->size(); ++id)
+        if (b.tokenizer->is_end(id)) b.end_tokens.push_back(id);
+      b.file = std::move(file);  // last: a failure above is met again by the next unit
+    }
+    return b;
+  }
+
+  void use_row(std::uint32_t wanted, std::vector<int> layers) {
+    const Row& r = rows.at(wanted);
+    const Base& b = base(r.model);
+    if (!model || row != wanted) {
+      engine.reset();
+      model.reset();  // frees the old weights before the new ones are made
+      model = load_model(make_row(b.file, r.recipe, pool));
+      row = wanted;
+    }
+    if (!engine || engine_layers != layers) {
+      EngineOptions options;
+      options.activations = job.activations == schedule::Activations::kF32
+                                ? kernels::ActivationBatch::Kind::kF32
+                                : kernels::ActivationBatch::Kind::kQ8;
+      options.capture_layers = layers;
+      options.end_tokens = b.end_tokens;
+      engine.reset();
+      engine = std::make_unique<Engine>(model, options, pool);
+      engine_layers = std::move(layers);
+    }
+  }
+
+  void prompts(const Unit& unit, std::span<const Field> fields, std::span<const int> capture_layers,
+               SlabSet& slabs, UnitResult& result) {
+    const Suite& suite = suites.at(unit.item);
+    if (unit.begin > unit.end || unit.end > suite.items.size())
+      throw Error(
+          fmt::format("unit asks for prompts [{}, {}) of {}", unit.begin, unit.end, suite.items.size()));
+    std::vector<int> layers(capture_layers.begin(), capture_layers.end());
+    std::sort(layers.begin(), layers.end());
+    layers.erase(std::unique(layers.begin(), layers.end()), layers.end());
+    use_row(unit.row, layers);
+    const Row& r = rows[unit.row];
+    const auto scorer = scorers.find(unit.item);
+    const PromptShard shard{suite,
+                            unit.begin,
+                            unit.end,
+                            job.models[static_cast<std::size_t>(r.model)].prompt_template,
+                            *base(r.model).tokenizer,
+                            scorer == scorers.end() ? nullptr : &scorer->second,
+                            model->config.context,
+                            capture_layers,
+                            layers,
+                            model->config.width};
+    const std::uint64_t before = engine->tokens_computed();
+    run_prompts(
+        shard, fields, [&](std::span<const Request> requests) { return engine->run(requests); }, slabs);
+    result.tokens = engine->tokens_computed() - before;
+  }
+
+  void heads(const Unit& unit, std::span<const float> states, int width, SlabSet& slabs) {
+    const schedule::ExperimentSpec& spec = job.experiments.at(unit.item);
+    const Suite& suite = experiment_suite(spec);
+    if (unit.begin > unit.end) throw Error(fmt::format("unit asks for seeds [{}, {})", unit.begin, unit.end));
+    std::vector<schedule::Split> splits;
+    for (const SuiteItem& item : suite.items) splits.push_back(item.split);
+    const HeadData data = make_head_data(states, width, expected_answers(suite), splits);
+    const std::vector<HeadResult> heads = train_heads(data, spec, job.seed, unit.begin, unit.end, pool);
+    const std::size_t test = data.test.size();
+    const auto prediction = slabs.get<std::uint8_t>("prediction");
+    const auto logit = slabs.get<float>("logit");
+    if (prediction.size() != heads.size() * test ||
+        logit.size() != prediction.size() * schedule::kDecisionClasses)
+      throw Error(
+          fmt::format("fields of {} do not fit {} seeds of {} test items", spec.id, heads.size(), test));
+    for (std::size_t s = 0; s < heads.size(); ++s) {
+      const HeadResult& h = heads[s];
+      std::copy(h.prediction.begin(), h.prediction.end(),
+                prediction.begin() + static_cast<std::ptrdiff_t>(s * test));
+      std::copy(h.logits.begin(), h.logits.end(),
+                logit.begin() + static_cast<std::ptrdiff_t>(s * test * schedule::kDecisionClasses));
+      slabs.get<double>("accuracy")[s] = h.accuracy;
+      slabs.get<double>("validation_loss")[s] = h.validation_loss;
+      slabs.get<double>("train_loss")[s] = h.train_loss;
+      slabs.get<std::int32_t>("epochs")[s] = h.epochs;
+      slabs.get<std::int32_t>("best_epoch")[s] = h.best_epoch;
+    }
+  }
+
+  const Suite& experiment_suite(const schedule::ExperimentSpec& spec) const {
+    const auto suite =
+        std::find_if(suites.begin(), suites.end(), [&](const Suite& s) { return s.spec.id == spec.suite; });
+    if (suite == suites.end()) throw Error(fmt::format("experiment {}: no suite {}", spec.id, spec.suite));
+    return *suite;
+  }
+
+  void compute(const Unit& unit, std::span<const Field> fields, std::span<const int> capture_layers,
+               std::span<const float> states, int width, UnitResult& result) {
+    SlabSet slabs(fields, unit.end - unit.begin);
+    if (unit.kind == UnitKind::kPrompts)
+      prompts(unit, fields, capture_layers, slabs, result);
+    else
+      heads(unit, states, width, slabs);
+    result.slabs = slabs.take();
+  }
+};
+
+UnitRunner::UnitRunner(const schedule::Job& job, std::vector<Suite> suites, std::vector<Row> rows,
+                       int threads)
+    : impl_(std::make_unique<Impl>(job, std::move(suites), std::move(rows), threads)) {
+  for (std::size_t s = 0; s < impl_->suites.size(); ++s) {
+    const schedule::SuiteSpec& spec = impl_->suites[s].spec;
+    if (spec.kind == schedule::SuiteKind::kRefusal)
+      impl_->scorers.emplace(s, RefusalScorer::load(spec.phrases));
+  }
+  for (const schedule::ExperimentSpec& spec : job.experiments) check_for_heads(impl_->experiment_suite(spec));
+}
+
+UnitRunner::~UnitRunner() = default;
+
+UnitResult UnitRunner::run(const Unit& unit, std::span<const Field> fields,
+                           std::span<const int> capture_layers, std::span<const float> states, int width) {
+  UnitResult result;
+  result.unit = unit.id;
+  const auto start = std::chrono::steady_clock::now();
+  const auto fail = [&](const char* reason) {
+    result.failed = true;
+    result.slabs.clear();
+    result.reason = reason;
+  };
+  try {
+    impl_->compute(unit, fields, capture_layers, states, width, result);
+  } catch (const std::bad_alloc&) {
+    // What the row holds may be what is missing.
+    impl_->engine.reset();
+    impl_->model.reset();
+    fail("out of memory");
+  } catch (const std::exception& e) {
+    fail(e.what());
+  } catch (...) {
+    fail("unknown exception");
+  }
+  result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return result;
+}
+
+}  // namespace brinkmap::worker
