@@ -32,11 +32,11 @@ struct TileSplit {
 // block 256 (Q8_K): s = -127 / (the first x of largest magnitude), code = nearest even of s * x, d = 1 / s in
 // f32. A NaN or infinity gives a NaN scale, so that it is not lost.
 struct Q8Activations {
-  AlignedBuffer<std::uint32_t> codes;     // [tile][cols / 4][kQ8Tile]
-  AlignedBuffer<float> scales;            // [tile][cols / block][kQ8Tile]
-  AlignedBuffer<std::int32_t> code_sums;  // [tile][cols / sum_group][kQ8Tile]; sum_group is 32 or 16
-  AlignedBuffer<float> sums32;            // [tile][cols / 32][kQ8Tile]
-  AlignedBuffer<float> sums16;            // [tile][cols / 16][kQ8Tile], block 256 only
+  AlignedBuffer<std::uint32_t> codes;     // [chunk][tile][k / 4][kQ8Tile]
+  AlignedBuffer<float> scales;            // [chunk][tile][k / block][kQ8Tile]
+  AlignedBuffer<std::int32_t> code_sums;  // [chunk][tile][k / sum_group][kQ8Tile]; sum_group is 32 or 16
+  AlignedBuffer<float> sums32;            // [chunk][tile][k / 32][kQ8Tile]
+  AlignedBuffer<float> sums16;            // [chunk][tile][k / 16][kQ8Tile], block 256 only
   bool ready = false;
 
   // Minus offset times the sum of each group's codes.
@@ -44,7 +44,7 @@ struct Q8Activations {
     int group = 0;
     int offset = 0;
     bool ready = false;
-    AlignedBuffer<std::int32_t> values;  // [tile][cols / group][kQ8Tile]
+    AlignedBuffer<std::int32_t> values;  // [chunk][tile][k / group][kQ8Tile]
   };
   std::vector<Starts> starts;
 };
@@ -69,18 +69,28 @@ struct ActivationBatch::Impl {
   TileSplit f32_tiles;
   Q8Activations q8_32;
   Q8Activations q8_256;
-  AlignedBuffer<float> f32;  // [tile][cols][kF32Tile]
+  AlignedBuffer<float> f32;  // [chunk][tile][k][kF32Tile]
   bool f32_ready = false;
   std::vector<Scratch> scratch;  // one a thread
 
+  // Where the numbers of `tile` from `k` on begin in an array with one number for `group` k. The kernels read
+  // a chunk of a tile from its first k on.
+  std::int64_t offset(const TileSplit& tiles, std::int64_t tile, std::int64_t k, int group,
+                      int width) const noexcept {
+    const std::int64_t chunk = k / kChunk * kChunk;
+    const std::int64_t length = cols - chunk < kChunk ? cols - chunk : kChunk;
+    return (tiles.tiles * chunk + tile * length + (k - chunk)) / group * width;
+  }
+
   // cols must be a multiple of block.
-  Q8Activations& prepare_q8(int block, ThreadPool& pool);
+  Q8Activations& prepare_q8(int block, const GemmKernels& kernels, ThreadPool& pool);
   const std::int32_t* prepare_starts(Q8Activations& q8, int block, int group, int offset, ThreadPool& pool);
   void prepare_f32(ThreadPool& pool);
 };
 
-// The two block quantizers, for tests. codes[32] or codes[256]; return the scale.
-float quantize_block_q8(const float* x, std::int8_t* codes) noexcept;  // before rounding to binary16
-float quantize_block_q8_k(const float* x, std::int8_t* codes) noexcept;
+// The two block quantizers: codes[32] or codes[256]; they return the scale, that of q8 before rounding to
+// binary16.
+float quantize_block_q8(const GemmKernels& kernels, const float* x, std::int8_t* codes) noexcept;
+float quantize_block_q8_k(const GemmKernels& kernels, const float* x, std::int8_t* codes) noexcept;
 
 }  // namespace brinkmap::kernels

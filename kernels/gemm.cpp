@@ -69,16 +69,13 @@ const std::byte* Product::strip_rows(std::int64_t row, std::int64_t k0, int k, s
 
 void Product::multiply_q8(const Panel& panel, std::int64_t tile, std::int64_t k0, int k,
                           float* acc) const noexcept {
-  const std::int64_t cols = w.cols;
+  const auto at = [&](int group) { return x.offset(tiles, tile, k0, group, kQ8Tile); };
   Q8TileView view{};
-  view.codes = activations->codes.data() + (tile * (cols / 4) + k0 / 4) * kQ8Tile;
-  view.scales = activations->scales.data() + (tile * (cols / layout->block) + k0 / layout->block) * kQ8Tile;
-  if (starts != nullptr)
-    view.starts = starts + (tile * (cols / layout->group) + k0 / layout->group) * kQ8Tile;
-  if (layout->min_group != 0) {
-    const float* sums = layout->min_group == 16 ? activations->sums16.data() : activations->sums32.data();
-    view.sums = sums + (tile * (cols / layout->min_group) + k0 / layout->min_group) * kQ8Tile;
-  }
+  view.codes = activations->codes.data() + at(4);
+  view.scales = activations->scales.data() + at(layout->block);
+  if (starts != nullptr) view.starts = starts + at(layout->group);
+  if (layout->min_group == 16) view.sums = activations->sums16.data() + at(16);
+  if (layout->min_group == 32) view.sums = activations->sums32.data() + at(32);
   view.columns = tiles.columns(tile);
   kernels.multiply_q8(*layout, panel, k, view, acc);
 }
@@ -113,7 +110,7 @@ void Product::run(std::int64_t task, int thread) const noexcept {
     for (int pass = 0; pass < k; pass += kF32Pass)
       for (std::int64_t t = first_tile; t < last_tile; ++t)
         kernels.multiply_f32(scratch.weights.data() + pass * kStripRows, std::min(kF32Pass, k - pass),
-                             x.f32.data() + (t * w.cols + k0 + pass) * kF32Tile, tiles.columns(t),
+                             x.f32.data() + x.offset(tiles, t, k0 + pass, 1, kF32Tile), tiles.columns(t),
                              acc + (tiles.first(t) - first_column) * kStripRows);
   }
 
@@ -150,7 +147,7 @@ void gemm(const WeightView& w, ActivationBatch& x, float* y, std::int64_t ldy, T
                   .y = y,
                   .ldy = ldy};
   if (q8) {
-    Q8Activations& activations = batch.prepare_q8(layout->block, pool);
+    Q8Activations& activations = batch.prepare_q8(layout->block, product.kernels, pool);
     product.activations = &activations;
     const bool centered = product.kernels.centers_wide_codes && layout->max_code > 127;
     const int offset = layout->offset - (centered ? 128 : 0);

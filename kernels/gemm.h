@@ -10,9 +10,9 @@
 
 // One matrix product for every weight format: Y[n, rows] = X[n, cols] * W[rows, cols]^T.
 //
-// A strip of weight rows is unpacked without loss into an interleaved int8 (or f32) layout and multiplied against all
-// columns (tokens); scales are applied per block. The reduction order of an output depends only on `cols`, so a
-// token's result is the same alone, in a batch of 300 and with any number of threads.
+// A strip of weight rows is unpacked without loss into an interleaved int8 (or f32) layout and multiplied
+// against all columns (tokens); scales are applied per block. The reduction order of an output depends only
+// on `cols`, so a token's result is the same alone, in a batch of 300 and with any number of threads.
 namespace brinkmap::kernels {
 
 struct WeightView {
@@ -22,9 +22,10 @@ struct WeightView {
   std::int64_t cols = 0;
 };
 
-// A batch of activations X[n, cols] f32 (row-major, leading dimension ld), ready to be multiplied. Quantized copies
-// (int8 blocks of 32 as Q8_0 / Q8_1, of 256 as Q8_K, as llama.cpp chooses per weight format) are made once, on first
-// use, and shared by every product that reads this batch. Keeps a pointer to x; buffers are reused by load().
+// A batch of activations X[n, cols] f32 (row-major, leading dimension ld), ready to be multiplied. Quantized
+// copies (int8 blocks of 32 as Q8_0 / Q8_1, of 256 as Q8_K, as llama.cpp chooses per weight format) are made
+// once, on first use, and shared by every product that reads this batch. Keeps a pointer to x; buffers are
+// reused by load().
 class ActivationBatch {
  public:
   enum class Kind : std::uint8_t { kQ8, kF32 };  // kF32: never quantized
@@ -43,9 +44,9 @@ class ActivationBatch {
   std::unique_ptr<Impl> impl_;
 };
 
-// y[t * ldy + r] = sum over k of w[r, k] * x[t, k]. Weights in F32, F16 and BF16 always meet f32 activations. Needs
-// x.cols == w.cols and w.cols a multiple of the format's block. Safe to call again with the same batch; not from two
-// threads at once on one batch.
+// y[t * ldy + r] = sum over k of w[r, k] * x[t, k]. Weights in F32, F16 and BF16 always meet f32 activations.
+// Needs x.cols == w.cols and w.cols a multiple of the format's block. Safe to call again with the same batch;
+// not from two threads at once on one batch.
 void gemm(const WeightView& w, ActivationBatch& x, float* y, std::int64_t ldy, ThreadPool& pool);
 
 // The same with a stated instruction set, for tests and benchmarks; `isa` must be in supported_isas().

@@ -103,6 +103,27 @@ struct Lanes {
   static Reg set_int(std::int32_t x) noexcept { return _mm256_set1_epi32(x); }
   static Float to_float(Reg v) noexcept { return _mm256_cvtepi32_ps(v); }
 
+  static Reg load_bits(const float* p) noexcept {
+    return _mm256_loadu_si256(reinterpret_cast<const Reg*>(p));
+  }
+  static Reg max(Reg a, Reg b) noexcept { return _mm256_max_epu32(a, b); }
+  static std::uint32_t max_lane(Reg v) noexcept {
+    __m128i m = _mm_max_epu32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+    m = _mm_max_epu32(m, _mm_shuffle_epi32(m, 0x4e));
+    m = _mm_max_epu32(m, _mm_shuffle_epi32(m, 0xb1));
+    return static_cast<std::uint32_t>(_mm_cvtsi128_si32(m));
+  }
+  static void store_rounded(const float* x, Float scale, std::int8_t* codes) noexcept {
+    const auto words = [&](int i) {
+      return _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + i), scale));
+    };
+    // Both packs work in halves: dwords come out as 0 2 4 6 1 3 5 7.
+    const Reg packed =
+        _mm256_packs_epi16(_mm256_packs_epi32(words(0), words(8)), _mm256_packs_epi32(words(16), words(24)));
+    _mm256_storeu_si256(reinterpret_cast<Reg*>(codes),
+                        _mm256_permutevar8x32_epi32(packed, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7)));
+  }
+
   template <int kQuads, int kSums, int kColumns>
   [[gnu::always_inline]] static void dot(Reg (&dots)[2][kColumns], const std::uint8_t* codes,
                                          const std::uint32_t* x) noexcept {
@@ -148,8 +169,16 @@ struct Lanes {
 }  // namespace
 
 const GemmKernels& gemm_kernels_avx2() noexcept {
-  static constexpr GemmKernels kKernels{unpack_simd<Lanes>,      unpack_float_simd<Lanes>, expand_simd<Lanes>,
-                                        multiply_q8_simd<Lanes>, multiply_f32_simd<Lanes>, true};
+  static constexpr GemmKernels kKernels{
+      .unpack = unpack_simd<Lanes>,
+      .unpack_float = unpack_float_simd<Lanes>,
+      .expand = expand_simd<Lanes>,
+      .multiply_q8 = multiply_q8_simd<Lanes>,
+      .multiply_f32 = multiply_f32_simd<Lanes>,
+      .largest_magnitude = largest_magnitude_simd<Lanes>,
+      .round_codes = round_codes_simd<Lanes>,
+      .centers_wide_codes = true,
+  };
   return kKernels;
 }
 

@@ -100,6 +100,16 @@ struct Lanes {
   static Reg set_int(std::int32_t x) noexcept { return _mm512_set1_epi32(x); }
   static Float to_float(Reg v) noexcept { return _mm512_cvtepi32_ps(v); }
 
+  static Reg load_bits(const float* p) noexcept { return _mm512_loadu_si512(p); }
+  static Reg max(Reg a, Reg b) noexcept { return _mm512_max_epu32(a, b); }
+  static std::uint32_t max_lane(Reg v) noexcept { return _mm512_reduce_max_epu32(v); }
+  static void store_rounded(const float* x, Float scale, std::int8_t* codes) noexcept {
+    for (int i = 0; i < 32; i += 16) {
+      const Reg rounded = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_loadu_ps(x + i), scale));
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(codes + i), _mm512_cvtsepi32_epi8(rounded));
+    }
+  }
+
   // dots += kQuads * 4 products; codes step by a strip, x by a tile.
   template <int kQuads, int kSums, int kColumns>
   [[gnu::always_inline]] static void dot(Reg (&dots)[2][kColumns], const std::uint8_t* codes,
@@ -120,8 +130,16 @@ struct Lanes {
 }  // namespace
 
 const GemmKernels& gemm_kernels_avx512vnni() noexcept {
-  static constexpr GemmKernels kKernels{unpack_simd<Lanes>,      unpack_float_simd<Lanes>, expand_simd<Lanes>,
-                                        multiply_q8_simd<Lanes>, multiply_f32_simd<Lanes>, false};
+  static constexpr GemmKernels kKernels{
+      .unpack = unpack_simd<Lanes>,
+      .unpack_float = unpack_float_simd<Lanes>,
+      .expand = expand_simd<Lanes>,
+      .multiply_q8 = multiply_q8_simd<Lanes>,
+      .multiply_f32 = multiply_f32_simd<Lanes>,
+      .largest_magnitude = largest_magnitude_simd<Lanes>,
+      .round_codes = round_codes_simd<Lanes>,
+      .centers_wide_codes = false,
+  };
   return kKernels;
 }
 

@@ -71,6 +71,12 @@ struct GemmKernels {
                       float* acc) noexcept;
   // acc[column][kStripRows] += sum over k of weights[k][kStripRows] * x[k][kF32Tile].
   void (*multiply_f32)(const float* weights, int k, const float* x, int columns, float* acc) noexcept;
+  // The largest |x[i]| as its bits: they order like the magnitude, infinity and NaN on top. n is a multiple
+  // of 32.
+  std::uint32_t (*largest_magnitude)(const float* x, int n) noexcept;
+  // codes[i] = x[i] * factor to the nearest integer, ties to even. Products within +-127.4 or NaN (any code
+  // then).
+  void (*round_codes)(const float* x, float factor, int n, std::int8_t* codes) noexcept;
   // Codes above 127 are read as code - 128 (8-bit products whose pair sums fit 16 bits): `starts` must use
   // offset - 128 for them.
   bool centers_wide_codes;

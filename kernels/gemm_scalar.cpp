@@ -1,3 +1,4 @@
+#include <bit>
 #include <cmath>
 
 #include "kernels/gemm_panel.h"
@@ -71,11 +72,37 @@ void multiply_f32(const float* weights, int k, const float* x, int columns, floa
     }
 }
 
+std::uint32_t largest_magnitude(const float* x, int n) noexcept {
+  std::uint32_t largest = 0;
+  for (int i = 0; i < n; ++i) {
+    const std::uint32_t bits = std::bit_cast<std::uint32_t>(x[i]) & 0x7fffffffu;
+    largest = bits > largest ? bits : largest;
+  }
+  return largest;
+}
+
+// Adding 1.5 * 2^23 leaves the nearest integer in the low bits; a conversion would be undefined for NaN.
+void round_codes(const float* x, float factor, int n, std::int8_t* codes) noexcept {
+  for (int i = 0; i < n; ++i) {
+    const float shifted = x[i] * factor + 12582912.0f;
+    const int code = static_cast<int>(std::bit_cast<std::uint32_t>(shifted) & 0x7fffffu) - 0x400000;
+    codes[i] = static_cast<std::int8_t>(code > 127 ? 127 : code < -127 ? -127 : code);
+  }
+}
+
 }  // namespace
 
 const GemmKernels& gemm_kernels_scalar() noexcept {
-  static constexpr GemmKernels kKernels{unpack_scalar, unpack_float_scalar, expand,
-                                        multiply_q8,   multiply_f32,        false};
+  static constexpr GemmKernels kKernels{
+      .unpack = unpack_scalar,
+      .unpack_float = unpack_float_scalar,
+      .expand = expand,
+      .multiply_q8 = multiply_q8,
+      .multiply_f32 = multiply_f32,
+      .largest_magnitude = largest_magnitude,
+      .round_codes = round_codes,
+      .centers_wide_codes = false,
+  };
   return kKernels;
 }
 

@@ -215,4 +215,18 @@ void multiply_f32_simd(const float* weights, int k, const float* x, int columns,
                                    });
 }
 
+template <class L>
+std::uint32_t largest_magnitude_simd(const float* x, int n) noexcept {
+  typename L::Reg largest = L::zero();
+  for (int i = 0; i < n; i += L::kLanes)
+    largest = L::max(largest, L::bit_and(L::load_bits(x + i), 0x7fffffffu));
+  return L::max_lane(largest);
+}
+
+template <class L>
+void round_codes_simd(const float* x, float factor, int n, std::int8_t* codes) noexcept {
+  const typename L::Float scale = L::set(factor);
+  for (int i = 0; i < n; i += 32) L::store_rounded(x + i, scale, codes + i);
+}
+
 }  // namespace brinkmap::kernels

@@ -66,7 +66,8 @@ Column quantized_column(const float* x, std::int64_t cols, const CodeLayout* lay
   if (layout == nullptr || kind == Kind::kF32) return column;
   for (std::int64_t k = 0; k < cols; k += layout->block) {
     std::int8_t codes[256];
-    float d = layout->block == 32 ? quantize_block_q8(x + k, codes) : quantize_block_q8_k(x + k, codes);
+    float d = layout->block == 32 ? quantize_block_q8(gemm_kernels_scalar(), x + k, codes)
+                                  : quantize_block_q8_k(gemm_kernels_scalar(), x + k, codes);
     double sum = 0;
     for (int i = 0; i < layout->block; ++i) sum += codes[i];
     if (layout->block == 32) {

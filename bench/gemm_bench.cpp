@@ -1,0 +1,123 @@
+#include <cstdlib>
+#include <cstring>
+#include <random>
+#include <string>
+
+#include "bench/peak.h"
+#include "kernels/format.h"
+#include "kernels/gemm.h"
+
+// Question: how near is the GEMM to the machine's measured limit, per weight format, for prefill (512
+// columns), batched decoding (64, 16) and one sequence (1)? Quantized formats with int8 activations are read
+// against the int8 peak, the others against the f32 peak. The time includes quantizing and packing the
+// activations.
+//
+// Run: gemm_bench [--threads N] [--rows N] [--cols N] [--n N] [--format NAME] [--f32] [--cpu-time] [--budget
+// SECONDS] BRINKMAP_ISA chooses the version. --cpu-time counts processor seconds per thread, for a machine
+// that is busy with something else.
+
+namespace brinkmap::bench {
+namespace {
+
+struct Options {
+  int threads = static_cast<int>(std::thread::hardware_concurrency());
+  std::int64_t rows = 2048;
+  std::int64_t cols = 2048;
+  std::int64_t n = 0;  // 0: all of 1, 16, 64, 512
+  std::string format;
+  bool f32 = false;
+  bool cpu_time = false;
+  double budget = 0.4;
+};
+
+// Random codes with small finite scales: what the weights are does not change the work.
+std::vector<std::byte> random_weights(kernels::Format format, std::int64_t rows, std::int64_t cols) {
+  std::mt19937 random(1);
+  std::vector<std::byte> bytes(static_cast<std::size_t>(rows) * kernels::row_bytes(format, cols));
+  const std::vector<float> block = [&] {
+    std::vector<float> values(256 * 16);
+    for (float& v : values) v = static_cast<float>(random() % 2001) / 1000.0f - 1.0f;
+    return values;
+  }();
+  const std::size_t piece = kernels::row_bytes(format, static_cast<std::int64_t>(block.size()));
+  std::vector<std::byte> encoded(piece);
+  kernels::quantize(format, block.data(), encoded.data(), static_cast<std::int64_t>(block.size()));
+  for (std::size_t at = 0; at < bytes.size(); at += piece)
+    std::memcpy(bytes.data() + at, encoded.data(), std::min(piece, bytes.size() - at));
+  return bytes;
+}
+
+void run(const Options& options) {
+  kernels::ThreadPool pool(options.threads);
+  const kernels::Isa isa = kernels::active_isa();
+  const Peak peak = measure_peak(isa, pool, options.cpu_time, options.budget);
+  std::printf("%s, %d threads, %lld x %lld weights; peak: int8 %.0f GOP/s, f32 %.0f GFLOP/s\n",
+              std::string(kernels::isa_name(isa)).c_str(), options.threads,
+              static_cast<long long>(options.rows), static_cast<long long>(options.cols), peak.int8 / 1e9,
+              peak.f32 / 1e9);
+  std::printf("%-6s %-5s %5s %12s %12s %8s %10s\n", "format", "x", "n", "median GOP/s", "best GOP/s",
+              "of peak", "GB/s");
+  std::vector<float> x(static_cast<std::size_t>(512 * options.cols));
+  std::mt19937 random(2);
+  std::normal_distribution<float> normal;
+  for (float& v : x) v = normal(random);
+  for (std::uint32_t id = 0; id < 64; ++id) {
+    const kernels::FormatInfo* info = kernels::find_format(id);
+    if (info == nullptr || (!options.format.empty() && options.format != info->name)) continue;
+    const std::vector<std::byte> weights = random_weights(info->format, options.rows, options.cols);
+    const bool q8 = info->block > 1 && !options.f32;
+    for (std::int64_t n : {512, 64, 16, 1}) {
+      if (options.n != 0) n = options.n;
+      if (n * options.cols > static_cast<std::int64_t>(x.size()))
+        x.resize(static_cast<std::size_t>(n * options.cols));
+      kernels::ActivationBatch batch;
+      std::vector<float> y(static_cast<std::size_t>(n * options.rows));
+      const Timing t = measure(
+          [&] {
+            batch.load(x.data(), n, options.cols, options.cols,
+                       q8 ? kernels::ActivationBatch::Kind::kQ8 : kernels::ActivationBatch::Kind::kF32);
+            kernels::gemm({info->format, weights.data(), options.rows, options.cols}, batch, y.data(),
+                          options.rows, pool, isa);
+          },
+          options.budget, options.cpu_time, options.threads);
+      const double ops = 2.0 * static_cast<double>(n * options.rows) * static_cast<double>(options.cols);
+      std::printf("%-6s %-5s %5lld %12.1f %12.1f %7.1f%% %10.1f\n", std::string(info->name).c_str(),
+                  q8 ? "q8" : "f32", static_cast<long long>(n), ops / t.median / 1e9, ops / t.best / 1e9,
+                  100 * ops / t.median / (q8 ? peak.int8 : peak.f32),
+                  static_cast<double>(weights.size()) / t.median / 1e9);
+      if (options.n != 0) break;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace brinkmap::bench
+
+int main(int argc, char** argv) {
+  brinkmap::bench::Options options;
+  for (int i = 1; i < argc; ++i) {
+    const std::string name = argv[i];
+    if (name == "--f32" || name == "--cpu-time") {
+      (name == "--f32" ? options.f32 : options.cpu_time) = true;
+      continue;
+    }
+    const char* value = i + 1 < argc ? argv[++i] : nullptr;
+    if (value != nullptr && name == "--threads")
+      options.threads = std::atoi(value);
+    else if (value != nullptr && name == "--rows")
+      options.rows = std::atoll(value);
+    else if (value != nullptr && name == "--cols")
+      options.cols = std::atoll(value);
+    else if (value != nullptr && name == "--n")
+      options.n = std::atoll(value);
+    else if (value != nullptr && name == "--format")
+      options.format = value;
+    else if (value != nullptr && name == "--budget")
+      options.budget = std::atof(value);
+    else {
+      std::fprintf(stderr, "gemm_bench: %s: see the comment at the top of bench/gemm_bench.cpp\n", argv[i]);
+      return 2;
+    }
+  }
+  brinkmap::bench::run(options);
+}
