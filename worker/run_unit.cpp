@@ -86,7 +86,7 @@ struct UnitRunner::Impl {
   void prompts(const Unit& unit, std::span<const Field> fields, std::span<const int> capture_layers,
                SlabSet& slabs, UnitResult& result) {
     const Suite& suite = suites.at(unit.item);
-    if (unit.begin > unit.end || unit.end > suite.items.size())
+    if (unit.end > suite.items.size())
       throw Error(
           fmt::format("unit asks for prompts [{}, {}) of {}", unit.begin, unit.end, suite.items.size()));
     std::vector<int> layers(capture_layers.begin(), capture_layers.end());
@@ -114,7 +114,6 @@ struct UnitRunner::Impl {
   void heads(const Unit& unit, std::span<const float> states, int width, SlabSet& slabs) {
     const schedule::ExperimentSpec& spec = job.experiments.at(unit.item);
     const Suite& suite = experiment_suite(spec);
-    if (unit.begin > unit.end) throw Error(fmt::format("unit asks for seeds [{}, {})", unit.begin, unit.end));
     std::vector<schedule::Split> splits;
     for (const SuiteItem& item : suite.items) splits.push_back(item.split);
     const HeadData data = make_head_data(states, width, expected_answers(suite), splits);
@@ -149,6 +148,7 @@ struct UnitRunner::Impl {
 
   void compute(const Unit& unit, std::span<const Field> fields, std::span<const int> capture_layers,
                std::span<const float> states, int width, UnitResult& result) {
+    if (unit.begin > unit.end) throw Error(fmt::format("unit asks for items [{}, {})", unit.begin, unit.end));
     SlabSet slabs(fields, unit.end - unit.begin);
     if (unit.kind == UnitKind::kPrompts)
       prompts(unit, fields, capture_layers, slabs, result);
