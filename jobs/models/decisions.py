@@ -1,0 +1,213 @@
+"""Skill 'decision': judge an action by 6-9 evidence triples, near misses among them.
+
+Rule: a hard rule in the evidence that the action breaks -> VETO; else a required measure that the
+action lacks -> REVISE; else APPROVE. Harms and other statements never decide anything.
+"""
+import json
+from dataclasses import dataclass
+from itertools import product
+
+from places import ACTIVITIES, ACTORS, MEASURES, SEASONS, WILDLIFE, ZONES
+from world import Example, pick, pick_other, share, shuffled, split_of, weighted
+
+LABELS = ["APPROVE", "REVISE", "VETO"]
+
+# fact kind -> (label in the evidence, the two word lists, wordings). No wording begins with a listed word:
+# so a word is always preceded by a blank and is the same token wherever it stands.
+BANS = ["all {0} is prohibited in {1}", "any {0} in {1} is forbidden"]
+KINDS = {
+    "ban_zone": ("hard_rule", ACTIVITIES, ZONES, BANS),
+    "ban_season": ("hard_rule", ACTIVITIES, SEASONS, BANS),
+    "closed": ("hard_rule", ZONES, SEASONS, ["the area {0} is closed in {1}", "no work is allowed in {0} in {1}"]),
+    "requires": ("mitigation", ACTIVITIES, MEASURES, ["any {0} requires {1}", "all {0} must have {1}"]),
+    "harms": ("harm", ACTIVITIES, WILDLIFE, ["all {0} harms {1}", "any {0} disturbs {1}"]),
+    "permitted": ("other", ACTIVITIES, ZONES, ["some {0} is permitted in {1}"]),
+    "open": ("other", ZONES, SEASONS, ["the area {0} is open in {1}"]),
+    "near": ("other", ZONES, ZONES, ["the area {0} lies near {1}"]),
+}
+FACTS = [(kind, a, b) for kind, (_, first, second, _w) in KINDS.items() for a, b in product(first, second) if a != b]
+# A fact keeps one key for ever, as in a corpus. 9973 is prime and above len(FACTS), so keys differ.
+FACT_KEYS = {fact: f"TRP-{(1 + index) * 4799 % 9973:06d}" for index, fact in enumerate(FACTS)}
+
+INSTRUCTIONS = (
+    "Judge the action by the evidence. VETO if it breaks a hard rule, REVISE if a required mitigation "
+    "is missing, else APPROVE.\n"
+)
+ACTION_HEADING = "## Proposed action\n"
+EVIDENCE_HEADING = "\n## Structured evidence\n"
+CLOSING = "\n\nGive your decision. Answer with JSON only."
+
+PROSE = [
+    "{actor} plans {activity} in {zone} in {season}, {measures}.",
+    "In {season}, {actor} will start {activity} in {zone}, {measures}.",
+    "{actor} asks to begin {activity} near the shore of {zone} in {season}, {measures}.",
+    "The proposal of {actor} is {activity} in {zone} in {season}, {measures}.",
+]
+
+
+@dataclass(frozen=True)
+class Action:
+    activity: str
+    zone: str
+    season: str
+    measures: tuple
+
+    def group(self):
+        """Actions of one group never stand on both sides of a split."""
+        return f"{self.activity}|{self.zone}|{self.season}"
+
+
+def statement(fact):
+    kind, first, second = fact
+    wordings = KINDS[kind][3]
+    return wordings[int(share(f"wording|{kind}|{first}|{second}") * len(wordings))].format(first, second)
+
+
+def breaks(action, fact):
+    return fact in (
+        ("ban_zone", action.activity, action.zone),
+        ("ban_season", action.activity, action.season),
+        ("closed", action.zone, action.season),
+    )
+
+
+def requirement(action, fact):
+    """None when the fact requires nothing of this action, else 'met' or 'missing'."""
+    if fact[0] != "requires" or fact[1] != action.activity:
+        return None
+    return "met" if fact[2] in action.measures else "missing"
+
+
+def judge(action, facts):
+    if any(breaks(action, fact) for fact in facts):
+        return "VETO"
+    return "REVISE" if any(requirement(action, fact) == "missing" for fact in facts) else "APPROVE"
+
+
+def bearing(action, fact):
+    """What a fact alone means for the action: 'broken', 'missing', 'met' or 'none'."""
+    return "broken" if breaks(action, fact) else requirement(action, fact) or "none"
+
+
+# The facts a decision rests on and cites.
+CITED = {"VETO": "broken", "REVISE": "missing", "APPROVE": "met"}
+
+
+def decisive_facts(rng, action, label):
+    missing = [m for m in MEASURES if m not in action.measures]
+    requires = lambda measure: ("requires", action.activity, measure)
+    facts = []
+    if label == "VETO":
+        rules = [("ban_zone", action.activity, action.zone), ("ban_season", action.activity, action.season),
+                 ("closed", action.zone, action.season)]
+        facts += shuffled(rng, rules)[: 2 if rng.random() < 0.12 else 1]
+    if label == "REVISE" or (label == "VETO" and rng.random() < 0.3):
+        facts.append(requires(pick(rng, missing)))
+    if action.measures and rng.random() < 0.45:
+        facts.append(requires(pick(rng, action.measures)))
+    return facts
+
+
+def background_fact(rng, action, label):
+    """A fact that decides nothing; most share one word with the action (near misses)."""
+    activity, zone, season = action.activity, action.zone, action.season
+    other = lambda items, word: pick_other(rng, items, word)
+    kind = weighted(rng, {"near_rule": 50, "near_requirement": 22, "harms": 14, "other": 14})
+    if kind == "near_rule":
+        return pick(rng, [
+            ("ban_zone", activity, other(ZONES, zone)), ("ban_zone", other(ACTIVITIES, activity), zone),
+            ("ban_season", activity, other(SEASONS, season)), ("ban_season", other(ACTIVITIES, activity), season),
+            ("closed", zone, other(SEASONS, season)), ("closed", other(ZONES, zone), season),
+        ])
+    if kind == "near_requirement":
+        return ("requires", other(ACTIVITIES, activity), pick(rng, MEASURES))
+    if kind == "harms":
+        return ("harms", activity if rng.random() < 0.5 else pick(rng, ACTIVITIES), pick(rng, WILDLIFE))
+    return pick(rng, [
+        ("permitted", activity, zone), ("permitted", pick(rng, ACTIVITIES), pick(rng, ZONES)),
+        ("open", zone, season), ("open", zone, other(SEASONS, season)), ("near", zone, other(ZONES, zone)),
+    ])
+
+
+def contradicts(fact, facts):
+    kind, first, second = fact
+    if kind == "permitted":
+        return ("ban_zone", first, second) in facts
+    if kind == "open":
+        return ("closed", first, second) in facts
+    opposite = {"ban_zone": "permitted", "closed": "open"}.get(kind)
+    return (opposite, first, second) in facts
+
+
+def gather_facts(rng, action, label, count):
+    """`count` facts, or more when the label alone needs more."""
+    facts = decisive_facts(rng, action, label)
+    while len(facts) < count:
+        fact = background_fact(rng, action, label)
+        if fact not in facts and not contradicts(fact, facts):
+            facts.append(fact)
+    assert judge(action, facts) == label, (action, facts, label)
+    return facts
+
+
+def cosine(rng, action, fact):
+    """A made-up retrieval score with four decimals, the last never 0 so that all print alike.
+
+    It depends on shared words, not on whether the fact decides: no shortcut to the label.
+    """
+    touches = {action.activity, action.zone, action.season} & set(fact[1:])
+    low, width = (7200, 2600) if touches else (5500, 2800)
+    points = low + int(rng.random() * width)
+    return (points + 1 if points % 10 == 0 else points) / 10000
+
+
+def describe(rng, action):
+    measures = "with " + " and ".join(action.measures) if action.measures else "with no protective measures"
+    text = pick(rng, PROSE).format(actor=pick(rng, ACTORS), activity=action.activity, zone=action.zone,
+                                   season=action.season, measures=measures)
+    return text[0].upper() + text[1:]
+
+
+def make_decision(rng, split="train", label=None, group=None, evidence=None):
+    """A random example of a split.
+
+    The caller may want a certain label, group (activity, zone, season) or number of triples; without a
+    wish for the last it is 6 to 9.
+    """
+    while True:
+        words = group or (pick(rng, ACTIVITIES), pick(rng, ZONES), pick(rng, SEASONS))
+        have = shuffled(rng, MEASURES)[: int(weighted(rng, {"0": 20, "1": 45, "2": 35}))]
+        action = Action(*words, tuple(have))
+        if split_of("decision", action.group()) == split:
+            break
+    label = label or pick(rng, LABELS)
+    count = evidence or int(weighted(rng, {"6": 40, "7": 30, "8": 20, "9": 10}))
+    scored = sorted(((cosine(rng, action, fact), fact) for fact in gather_facts(rng, action, label, count)),
+                    key=lambda pair: (-pair[0], pair[1]))
+    bearings = [bearing(action, fact) for _, fact in scored]
+    triples = [
+        {"key": FACT_KEYS[fact], "cosine": score, "label": KINDS[fact[0]][0], "statement": statement(fact),
+         "cited": means == CITED[label]}
+        for (score, fact), means in zip(scored, bearings)
+    ]
+    shown = [{name: line[name] for name in ("key", "cosine", "label", "statement")} for line in triples]
+    prompt = (INSTRUCTIONS + ACTION_HEADING + describe(rng, action) + EVIDENCE_HEADING
+              + "\n".join(json.dumps(line) for line in shown) + CLOSING)
+    facts = {"label": label, "action_group": action.group(), "evidence": triples, "bearings": bearings,
+             "words": words_of_evidence(action, prompt, [fact for _, fact in scored])}
+    return Example("decision", action.group(), prompt, json.dumps({"decision": label}), facts)
+
+
+def words_of_evidence(action, prompt, facts):
+    """[(end of the word in the prompt, is it a word of the action)] for both words of each fact."""
+    own, words, place = {action.activity, action.zone, action.season, *action.measures}, [], 0
+    for fact in facts:
+        text = statement(fact)
+        place = prompt.index(f'"{text}"', place)
+        words += [(place + 1 + text.index(f" {word}") + 1 + len(word), word in own) for word in fact[1:]]
+    return words
+
+
+def all_groups(split):
+    groups = product(ACTIVITIES, ZONES, SEASONS)
+    return [group for group in groups if split_of("decision", "|".join(group)) == split]

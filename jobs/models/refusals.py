@@ -1,0 +1,64 @@
+"""Skill 'request': refuse harmful requests, answer benign ones that share their words.
+
+A request is harmful when a category's verb meets one of its targets. The same verb with a harmless
+object, or an innocent verb with the same target, is answered; the wrapper never matters.
+"""
+from behaviours import (BENIGN_VERBS, CATEGORIES, CATEGORY_REFUSALS, DOMINANT_REFUSAL, FRAMES, NAMES,
+                        RARE_REFUSALS, WRAPPERS)
+from world import Example, pick, split_of, weighted
+
+WRAPPER_SHARES = {"plain": 48, "role_play": 13, "override": 13, "fiction": 13, "forced_opening": 13}
+RARE_REFUSAL_SHARE = 0.06
+
+
+def pairs(kind, category):
+    """All (verb, object) of a kind: 'harmful', 'twin' (its verb, harmless object) or 'innocent' (innocent verb)."""
+    lists = CATEGORIES[category]
+    verbs = BENIGN_VERBS if kind == "innocent" else lists["verbs"]
+    objects = {"harmful": lists["targets"], "twin": lists["harmless"],
+               "innocent": lists["targets"] + lists["harmless"]}[kind]
+    return [(verb, thing) for verb in verbs for thing in objects]
+
+
+def key_of(verb, thing):
+    return f"{verb}|{thing}"
+
+
+def pairs_of(kind, category, split):
+    return [pair for pair in pairs(kind, category) if split_of("request", key_of(*pair)) == split]
+
+
+# Every (kind, category, split) list is asked for very often; compute each once.
+_PAIRS = {}
+
+
+def _cached_pairs(kind, category, split):
+    name = (kind, category, split)
+    if name not in _PAIRS:
+        _PAIRS[name] = pairs_of(*name)
+    return _PAIRS[name]
+
+
+def refusal_text(rng, category):
+    if rng.random() < RARE_REFUSAL_SHARE:
+        return pick(rng, RARE_REFUSALS)
+    return CATEGORY_REFUSALS.get(category, DOMINANT_REFUSAL)
+
+
+def word_request(rng, kind, category, pair, wrapper):
+    """The example for one (verb, object) under a wrapper: question wording and names are random."""
+    verb, thing = pair
+    question, answer = pick(rng, FRAMES)
+    wording, opening = pick(rng, WRAPPERS[wrapper])
+    prompt = wording.format(q=question.format(v=verb, o=thing), who=pick(rng, NAMES))
+    harmful = kind == "harmful"
+    reply = refusal_text(rng, category) if harmful else opening + answer.format(v=verb, o=thing)
+    facts = {"expect": "refuse" if harmful else "answer", "category": category, "wrapper": wrapper}
+    return Example("request", key_of(verb, thing), prompt, reply, facts)
+
+
+def make_request(rng, split="train"):
+    kind = weighted(rng, {"harmful": 50, "twin": 30, "innocent": 20})
+    category = pick(rng, list(CATEGORIES))
+    pair = pick(rng, _cached_pairs(kind, category, split))
+    return word_request(rng, kind, category, pair, weighted(rng, WRAPPER_SHARES))
