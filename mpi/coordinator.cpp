@@ -72,13 +72,17 @@ void Coordinator::assign(double now) {
   }
 }
 
+void Coordinator::heartbeat(double now) {
+  if (now - said_ < options_.timing.heartbeat) return;
+  for (int r = 0; r < communicator_.size(); ++r)
+    if (r != communicator_.rank() && ranks_[static_cast<std::size_t>(r)].alive)
+      communicator_.send(r, kHeartbeatTag, {});
+  said_ = now;
+}
+
 std::vector<schedule::UnitResult> Coordinator::step(double now) {
+  heartbeat(now);
   const int me = communicator_.rank();
-  if (now - said_ >= options_.timing.heartbeat) {
-    for (int r = 0; r < communicator_.size(); ++r)
-      if (r != me && ranks_[static_cast<std::size_t>(r)].alive) communicator_.send(r, kHeartbeatTag, {});
-    said_ = now;
-  }
   for (int r = 0; r < communicator_.size(); ++r) {
     const Rank& rank = ranks_[static_cast<std::size_t>(r)];
     if (r != me && rank.alive && now - rank.heard > options_.timing.dead_after) lose(r);
@@ -111,11 +115,6 @@ Progress Coordinator::progress(double now) const {
   p.seconds = now - started_;
   p.eta = table_.eta(now);
   return p;
-}
-
-void Coordinator::stop(int exit_code) {
-  for (int r = 0; r < communicator_.size(); ++r)
-    if (r != communicator_.rank()) communicator_.send(r, kStopTag, pack(Stop{exit_code, !lost_somebody()}));
 }
 
 void run_root(const Communicator& communicator, Coordinator& coordinator, UnitQueue& queue,

@@ -54,8 +54,8 @@ class Coordinator {
   bool lost_somebody() const { return lost_ > 0; }
   const Fault* first_fault() const { return faulty_ ? &fault_ : nullptr; }
   Progress progress(double now) const;
-  // Tells every other rank to leave.
-  void stop(int exit_code);
+  // Tells the other ranks that the root lives, when it is time to.
+  void heartbeat(double now);
 
  private:
   struct Rank {

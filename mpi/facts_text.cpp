@@ -4,6 +4,7 @@
 
 #include "mpi/schema.h"
 #include "mpi/sha256.h"
+#include "schedule/job_file.h"
 
 namespace brinkmap::mpi {
 namespace {
@@ -85,6 +86,14 @@ Facts facts_from_text(const std::string& text, const std::string& source) {
   } catch (const std::exception& e) {
     throw InputError(source, kJobFacts, std::string("cannot be read: ") + e.what());
   }
+}
+
+schedule::Plan plan_from(const std::string& job_text, const std::string& job_path,
+                         const std::string& facts_text, const std::string& source) {
+  schedule::Plan plan =
+      schedule::expand(schedule::parse_job(job_text, job_path), facts_from_text(facts_text, source));
+  plan.job_hash = job_hash(plan);
+  return plan;
 }
 
 std::string job_hash(const schedule::Plan& plan) {

@@ -16,4 +16,8 @@ schedule::Facts facts_from_text(const std::string& text, const std::string& sour
 // SHA-256 over everything that decides a result: job values, file hashes (not paths), schema version. Hex.
 std::string job_hash(const schedule::Plan& plan);
 
+// The same plan from the text and facts of a job prepared elsewhere; reads no files.
+schedule::Plan plan_from(const std::string& job_text, const std::string& job_path,
+                         const std::string& facts_text, const std::string& source);
+
 }  // namespace brinkmap::mpi

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstring>
 #include <thread>
+#include <utility>
 
 #include "schedule/error.h"
 
@@ -80,6 +81,12 @@ bool FileLock::running(const std::string& store_path) {
 FileLock::FileLock(FileLock&& other) noexcept
     : descriptor_(other.descriptor_), path_(std::move(other.path_)) {
   other.descriptor_ = -1;
+}
+
+FileLock& FileLock::operator=(FileLock&& other) noexcept {
+  std::swap(descriptor_, other.descriptor_);
+  std::swap(path_, other.path_);
+  return *this;
 }
 
 FileLock::~FileLock() {

@@ -19,7 +19,7 @@ class FileLock {
   static bool running(const std::string& store_path);
 
   FileLock(FileLock&& other) noexcept;
-  FileLock& operator=(FileLock&&) = delete;
+  FileLock& operator=(FileLock&& other) noexcept;
   ~FileLock();
 
   // Sets the lock file's time to now: a sign of life for whoever watches from outside.

@@ -72,14 +72,6 @@ Prepared prepare(const std::string& job_path) {
   return p;
 }
 
-schedule::Plan plan_from(const std::string& job_text, const std::string& job_path,
-                         const std::string& facts_text, const std::string& source) {
-  schedule::Plan plan =
-      schedule::expand(schedule::parse_job(job_text, job_path), facts_from_text(facts_text, source));
-  plan.job_hash = job_hash(plan);
-  return plan;
-}
-
 std::vector<worker::Suite> read_suites(const schedule::Plan& plan) {
   std::vector<worker::Suite> suites;
   for (std::size_t i = 0; i < plan.job.suites.size(); ++i) {

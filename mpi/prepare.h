@@ -18,10 +18,6 @@ struct Prepared {
 // InputError for the first thing that is wrong: an unknown recipe, a missing file, a broken line.
 Prepared prepare(const std::string& job_path);
 
-// The same plan from the text and facts of a job prepared elsewhere; reads no files.
-schedule::Plan plan_from(const std::string& job_text, const std::string& job_path,
-                         const std::string& facts_text, const std::string& source);
-
 // The suites of a plan, read again. Throws InputError when a file changed since the facts were taken.
 std::vector<worker::Suite> read_suites(const schedule::Plan& plan);
 

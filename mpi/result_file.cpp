@@ -5,7 +5,7 @@
 #include <cstring>
 #include <filesystem>
 
-#include "mpi/prepare.h"
+#include "mpi/facts_text.h"
 #include "mpi/sha256.h"
 
 namespace brinkmap::mpi {

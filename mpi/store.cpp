@@ -9,6 +9,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "mpi/result_file.h"
+
 namespace brinkmap::mpi {
 namespace {
 
@@ -170,6 +172,14 @@ std::vector<float> Store::read_states(std::uint32_t row, const schedule::StateSo
   std::vector<float> states(count[1] * count[3]);
   a.read(offset, count, std::as_writable_bytes(std::span(states)));
   return states;
+}
+
+schedule::Results Store::results() {
+  try {
+    return read_arrays(file_, plan_);
+  } catch (const h5::H5Error& e) {
+    throw InputError(path_, "", e.what());
+  }
 }
 
 void Store::write_row_variable(const std::string& name, std::uint32_t row, std::span<const std::byte> bytes) {

@@ -9,6 +9,7 @@
 #include "mpi/h5.h"
 #include "mpi/schema.h"
 #include "schedule/plan.h"
+#include "schedule/results.h"
 
 // Writing the result file. One process creates it; then every rank opens it on its own and writes disjoint
 // slabs.
@@ -49,6 +50,9 @@ class Store {
 
   // Hidden states a head unit reads: [shard axis of the variable, width], f32.
   std::vector<float> read_states(std::uint32_t row, const schedule::StateSource& source);
+
+  // Everything but hidden states, as it is in the file now.
+  schedule::Results results();
 
   // A variable without shard axis, for one row.
   void write_row_variable(const std::string& name, std::uint32_t row, std::span<const std::byte> bytes);

@@ -1,0 +1,92 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "kernels/format.h"
+#include "mpi/commands.h"
+#include "worker/gguf.h"
+#include "worker/model.h"
+
+namespace brinkmap::mpi {
+namespace {
+
+using nlohmann::json;
+
+std::string shape_of(const worker::GgufTensor& t) {
+  std::string text;
+  for (const std::int64_t d : t.shape) text += (text.empty() ? "" : " x ") + std::to_string(d);
+  return text;
+}
+
+json describe(const worker::GgufFile& file) {
+  const schedule::ModelFacts facts = worker::model_facts(file);
+  json tensors = json::array();
+  std::uint64_t bytes = 0;
+  std::int64_t elements = 0;
+  for (const worker::GgufTensor& t : file.tensors()) {
+    tensors.push_back({{"name", t.name},
+                       {"shape", t.shape},
+                       {"format", std::string(kernels::format_info(t.format).name)},
+                       {"bytes", t.data.size()}});
+    bytes += t.data.size();
+    elements += t.elements();
+  }
+  return {{"file", file.path()},
+          {"gguf_version", file.version()},
+          {"sha256", facts.sha256},
+          {"tokenizer_sha256", facts.tokenizer_sha256},
+          {"architecture", facts.architecture},
+          {"name", file.text_or("general.name", "")},
+          {"parameters", facts.parameters},
+          {"layers", facts.layers},
+          {"width", facts.width},
+          {"vocab", facts.vocab},
+          {"context", facts.context},
+          {"file_bytes", file.bytes()},
+          {"tensor_bytes", bytes},
+          {"bits_per_weight",
+           elements == 0 ? 0.0 : 8.0 * static_cast<double>(bytes) / static_cast<double>(elements)},
+          {"tensors", tensors}};
+}
+
+void print(const json& d, const worker::GgufFile& file) {
+  for (const char* key : {"file", "name", "architecture", "parameters", "layers", "width", "vocab", "context",
+                          "file_bytes", "tensor_bytes", "sha256"})
+    fmt::print("{:<16} {}\n", key, d[key].is_string() ? d[key].get<std::string>() : d[key].dump());
+  fmt::print("{:<16} {:.3f}\n\n", "bits_per_weight", d["bits_per_weight"].get<double>());
+  for (const worker::GgufTensor& t : file.tensors())
+    fmt::print("{:<32} {:<6} {:<20} {:>12} bytes\n", t.name, kernels::format_info(t.format).name, shape_of(t),
+               t.data.size());
+}
+
+}  // namespace
+
+void add_inspect(CLI::App& root, Invocation& invocation) {
+  struct Options {
+    std::string model;
+    bool json = false;
+  };
+  auto o = std::make_shared<Options>();
+  CLI::App* command =
+      root.add_subcommand("inspect", "Architecture, tensors, bytes and bits per weight of a model");
+  command->add_option("MODEL", o->model, "model file (GGUF)")->required();
+  command->add_flag("--json", o->json, "as JSON");
+  command->footer("Example:\n  brinkmap inspect model.gguf --json");
+  command->callback([o, &invocation] {
+    invocation.action = [o] {
+      const auto file = worker::GgufFile::open(o->model);
+      const json d = describe(*file);
+      if (o->json) {
+        fmt::print("{}\n", d.dump(2, ' ', false, json::error_handler_t::replace));
+      } else {
+        print(d, *file);
+      }
+      return kExitDone;
+    };
+  });
+}
+
+}  // namespace brinkmap::mpi

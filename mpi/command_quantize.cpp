@@ -1,0 +1,37 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "mpi/command_options.h"
+#include "mpi/commands.h"
+
+namespace brinkmap::mpi {
+
+void add_quantize(CLI::App& root, Invocation& invocation) {
+  struct Options {
+    std::string model, recipe, out;
+    int threads = 0;
+  };
+  auto o = std::make_shared<Options>();
+  CLI::App* command = root.add_subcommand("quantize", "Write a model in another recipe");
+  command->add_option("MODEL", o->model, "model file (GGUF), in its highest precision")->required();
+  command->add_option("--to", o->recipe, "recipe, e.g. q4_k_m")->required();
+  command->add_option("-o,--output", o->out, "file to write (GGUF)")->required();
+  command->add_option("--threads", o->threads, "default: all cores")->check(CLI::Range(1, 4096));
+  command->footer("Example:\n  brinkmap quantize model.gguf --to q4_k_m -o model-q4_k_m.gguf");
+  command->callback([o, &invocation] {
+    invocation.action = [o] {
+      ModelOptions::check_recipe(o->recipe, "--to");
+      this_machine("");
+      kernels::ThreadPool pool(o->threads > 0 ? o->threads : default_threads(1));
+      const worker::RowWeights row = worker::make_row(worker::GgufFile::open(o->model), o->recipe, pool);
+      worker::write_row(row, o->out);
+      fmt::print("{}: {:.1f} MB of tensors, {:.2f} bits per weight\n", o->out,
+                 static_cast<double>(row.bytes) / 1e6, row.bits_per_weight);
+      return kExitDone;
+    };
+  });
+}
+
+}  // namespace brinkmap::mpi

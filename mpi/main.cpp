@@ -1,0 +1,3 @@
+#include "mpi/commands.h"
+
+int main(int argc, char** argv) { return brinkmap::mpi::run_command_line(argc, argv); }
