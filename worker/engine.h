@@ -7,12 +7,13 @@
 
 #include "kernels/attention.h"
 #include "kernels/gemm.h"
+#include "kernels/isa.h"
 #include "kernels/thread_pool.h"
 #include "worker/model.h"
 
-// Offline batch inference. All requests are known beforehand: they are sorted by length, packed into ragged batches
-// without padding, share the longest common prompt prefix (computed once), and freed slots are refilled. Greedy
-// decoding. A response is the same bit for bit whatever else is in the batch.
+// Offline batch inference. All requests are known beforehand: they are sorted by length, packed into ragged
+// batches without padding, share the longest common prompt prefix (computed once), and freed slots are
+// refilled. Greedy decoding. A response is the same bit for bit whatever else is in the batch.
 namespace brinkmap::worker {
 
 // A continuation that is forced after the prompt and scored: log-probabilities of tokens [score_from, size).
@@ -26,27 +27,30 @@ struct Request {
   std::int32_t max_new_tokens = 0;          // greedy, stops after an end token; 0: no generation
   std::vector<Continuation> continuations;  // each scored on its own after the prompt
   bool prompt_log_probs = false;            // log-probability of every prompt token but the first
-  bool capture_last = false;                // hidden state of the last prompt token at EngineOptions::capture_layers
-  bool capture_mean = false;                // mean over all prompt tokens
+  bool capture_last = false;  // hidden state of the last prompt token at EngineOptions::capture_layers
+  bool capture_mean = false;  // mean over all prompt tokens
 };
 
 struct Response {
-  std::vector<std::int32_t> tokens;         // generated, without the end token
-  bool ended = false;                       // an end token came
+  std::vector<std::int32_t> tokens;            // generated, without the end token
+  bool ended = false;                          // an end token came
   std::vector<double> continuation_log_probs;  // nats, summed over the scored tokens
   std::vector<float> prompt_log_probs;         // [prompt - 1], nats
-  std::vector<float> state_last;               // [capture_layers, width]: residual stream after the block, no norm
-  std::vector<float> state_mean;               // [capture_layers, width]: f64 sum in token order, then divided
-  bool finite = true;                          // false when a logit was NaN or infinite
+  std::vector<float> state_last;  // [capture_layers, width]: residual stream after the block, no norm
+  std::vector<float> state_mean;  // [capture_layers, width]: f64 sum in token order, then divided
+  bool finite = true;             // false when a logit was NaN or infinite
 };
 
 struct EngineOptions {
   kernels::ActivationBatch::Kind activations = kernels::ActivationBatch::Kind::kQ8;
   kernels::KvType kv = kernels::KvType::kF32;
-  std::vector<int> capture_layers;      // 0-based blocks, ascending
+  std::vector<int> capture_layers;  // 0-based blocks, ascending
   std::vector<std::int32_t> end_tokens;
   std::int64_t max_batch_tokens = 512;  // rows of one forward pass
-  std::int64_t max_slots = 64;          // sequences decoded together
+  std::int64_t max_slots = 64;  // sequences under way together; fewer when their caches exceed cache_bytes
+  std::int64_t cache_bytes = std::int64_t{1} << 30;  // keys and values of all sequences under way
+  bool share_prefix = true;  // compute the longest common prompt prefix (at least 8 tokens) once
+  kernels::Isa isa = kernels::active_isa();
 };
 
 class Engine {
@@ -54,8 +58,10 @@ class Engine {
   Engine(std::shared_ptr<const Model> model, EngineOptions options, kernels::ThreadPool& pool);
   ~Engine();
 
-  // Responses in request order. When no request needs logits, blocks above the highest captured layer are not computed.
-  // Throws InputError when a request is longer than the model's context or holds a token outside the vocabulary.
+  // Responses in request order. When no request needs logits, blocks above the highest captured layer are not
+  // computed. Throws InputError when a request is longer than the model's context, holds a token outside the
+  // vocabulary or needs more cache than cache_bytes. A request whose logits are not finite stops there: its
+  // response says finite = false, and the log-probabilities not yet known are NaN.
   std::vector<Response> run(std::span<const Request> requests);
 
   // Logits of every position of one sequence: [tokens, vocab], row-major.
