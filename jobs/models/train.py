@@ -37,10 +37,10 @@ def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--steps", type=int, default=6000)
-    parser.add_argument("--rows", type=int, default=240000, help="packed rows of training text made in advance")
-    parser.add_argument("--batch", type=int, default=160, help="rows a step")
-    parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--steps", type=int, default=12000)
+    parser.add_argument("--rows", type=int, default=180000, help="packed rows of training text made in advance")
+    parser.add_argument("--batch", type=int, default=96, help="rows a step")
+    parser.add_argument("--rate", type=float, default=1.5e-3)
     return parser.parse_args()
 
 
