@@ -94,6 +94,18 @@ std::map<std::string, std::string> formats_by_name(const GgufFile& file, std::st
   return out;
 }
 
+std::vector<float> decoded(const GgufTensor& tensor) {
+  std::vector<float> out(static_cast<std::size_t>(tensor.elements()));
+  kernels::dequantize(tensor.format, tensor.data.data(), out.data(), tensor.elements());
+  return out;
+}
+
+double squared_error(const std::vector<float>& a, const std::vector<float>& b) {
+  double sum = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) sum += (double{a[i]} - b[i]) * (double{a[i]} - b[i]);
+  return sum;
+}
+
 // Recipe and suffix of the file llama-quantize made.
 class AgainstLlamaQuantize : public testing::TestWithParam<std::tuple<std::string, std::string>> {};
 
@@ -113,7 +125,7 @@ TEST_P(AgainstLlamaQuantize, EveryTensorHasTheSameFormat) {
     EXPECT_EQ(ours.at(tensor.name), kernels::format_info(tensor.format).name) << tensor.name;
 }
 
-TEST_P(AgainstLlamaQuantize, TheWrittenFileHasTheSameMetadataAndTensorTypes) {
+TEST_P(AgainstLlamaQuantize, TheWrittenFileHasTheSameMetadataAndTypesAndIsAsExact) {
   BRINKMAP_NEEDS_REFERENCE("logits");
   const auto& [model, level] = GetParam();
   std::string recipe = level;
@@ -124,7 +136,8 @@ TEST_P(AgainstLlamaQuantize, TheWrittenFileHasTheSameMetadataAndTensorTypes) {
   const std::string out =
       testing::TempDir() + "row-" + std::to_string(::getpid()) + "-" + model + recipe + ".gguf";
   kernels::ThreadPool pool(2);
-  write_row(make_row(GgufFile::open(path("F16")), recipe, pool), out);
+  const auto base = GgufFile::open(path("F16"));
+  write_row(make_row(base, recipe, pool), out);
   const auto ours = GgufFile::open(out);
   const auto theirs = GgufFile::open(path(level));
   std::filesystem::remove(out);
@@ -138,9 +151,13 @@ TEST_P(AgainstLlamaQuantize, TheWrittenFileHasTheSameMetadataAndTensorTypes) {
     ASSERT_NE(mine, nullptr) << tensor.name;
     EXPECT_EQ(mine->format, tensor.format) << tensor.name;
     EXPECT_EQ(mine->shape, tensor.shape) << tensor.name;
-    // Q8_0 has no search: the bytes must be the same.
+    // No search is involved in these: the bytes must be the same.
     if (tensor.format == Format::kQ8_0 || tensor.format == Format::kF32) {
       EXPECT_EQ(std::memcmp(mine->data.data(), tensor.data.data(), tensor.data.size()), 0) << tensor.name;
+    } else {
+      const std::vector<float> exact = decoded(*base->find(tensor.name));
+      EXPECT_LE(squared_error(decoded(*mine), exact), 1.005 * squared_error(decoded(tensor), exact))
+          << tensor.name;
     }
   }
 }
