@@ -1,0 +1,226 @@
+"""Runs the program with mpirun on a tiny random model. usage: test_sweep.py PROGRAM Class[.test] ..."""
+import os
+import pathlib
+import random
+import re
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import tiny_job  # noqa: E402
+
+PROGRAM = sys.argv.pop(1) if __name__ == "__main__" else ""
+
+SETTINGS = {"OMPI_MCA_orte_enable_recovery": "1", "OMPI_MCA_hwloc_base_binding_policy": "none",
+            "OMPI_MCA_mpi_yield_when_idle": "1", "OMPI_MCA_rmaps_base_oversubscribe": "1"}
+if os.getuid() == 0:
+    SETTINGS |= {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+
+
+def environment(recovery=True):
+    env = os.environ | SETTINGS
+    if not recovery:
+        env.pop("OMPI_MCA_orte_enable_recovery")
+    return env
+
+
+def call(*words, ranks=0, limit=None, timeout=240, **more):
+    command = (["mpirun", "-n", str(ranks)] if ranks else []) + [PROGRAM, *map(str, words)]
+    before = (lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))) if limit else None
+    return subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=timeout,
+                          preexec_fn=before, **more)
+
+
+class Sweep(unittest.TestCase):
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="brinkmap-sweep-"))
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        self.job = tiny_job.write_job(self.folder)
+        self.out = self.folder / "out.h5"
+
+    def run_job(self, *words, code=0, ranks=0, out=None, **more):
+        r = call("run", self.job, "-o", out or self.out, *words, ranks=ranks, **more)
+        self.assertEqual(r.returncode, code, r.stdout + r.stderr)
+        return r
+
+    def digest(self, out=None):
+        r = call("status", out or self.out, "--digest")
+        self.assertRegex(r.stdout, r"^[0-9a-f]{64}\n$", r.stderr)
+        return r.stdout.strip()
+
+    def refused(self, r, *words):
+        """Exit 2, a message that names what is wrong, and no result file or leftovers."""
+        self.assertEqual(r.returncode, 2, r.stdout + r.stderr)
+        for word in words:
+            self.assertIn(word, r.stderr)
+
+
+class Ranks(Sweep):
+    def test_one_digest_for_any_ranks_and_threads(self):
+        self.run_job("--threads", "1")
+        expected = self.digest()
+        for ranks, threads in [(1, 2), (2, 1), (3, 1), (5, 1), (2, 2)]:
+            out = self.folder / f"{ranks}-{threads}.h5"
+            self.run_job("--threads", threads, ranks=ranks, out=out)
+            self.assertEqual(self.digest(out), expected, f"{ranks} ranks, {threads} threads")
+
+    def test_limit_and_rows_leave_a_file_that_resumes(self):
+        self.run_job()
+        expected, part = self.digest(), self.folder / "part.h5"
+        self.run_job("--limit", "3", code=4, out=part)
+        self.assertEqual(call("status", part).returncode, 4)
+        self.run_job("--rows", "*/q8_0", code=4, out=part, ranks=2)
+        r = self.run_job(out=part, ranks=2)
+        self.assertIn("resuming", r.stderr)
+        self.assertEqual(self.digest(part), expected)
+        again = self.run_job(out=part)  # nothing left to do
+        self.assertEqual(self.digest(part), expected)
+        self.assertIn("tiny/q4_k_m", again.stdout)
+
+
+class Kills(Sweep):
+    def one_kill(self, rng, expected, whole, recovery):
+        self.out.unlink(missing_ok=True)
+        p = subprocess.Popen(["mpirun", "-n", "3", PROGRAM, "run", self.job, "-o", self.out, "--threads", "1",
+                              "--dead-after", "2"], env=environment(recovery), start_new_session=True,
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        started = time.monotonic()
+        while not self.out.exists() and time.monotonic() - started < 60:
+            time.sleep(0.01)
+        time.sleep(rng.uniform(0, 2.0))
+        if whole:
+            p.send_signal(signal.SIGKILL)
+        else:
+            ranks = subprocess.run(["pgrep", "-s", str(os.getsid(p.pid)), "-x", "brinkmap"], capture_output=True,
+                                   text=True).stdout.split()
+            children = subprocess.run(["pgrep", "-P", str(p.pid)], capture_output=True, text=True).stdout.split()
+            victims = sorted(set(ranks) | set(children), key=int)
+            if victims:
+                os.kill(int(rng.choice(victims)), signal.SIGKILL)
+        try:
+            p.wait(60)
+        except subprocess.TimeoutExpired:
+            p.kill()
+            p.wait()
+        self.run_job("--threads", "1", ranks=2)
+        self.assertEqual(self.digest(), expected)
+
+    def test_a_killed_sweep_resumes_to_the_same_digest(self):
+        self.run_job(out=self.folder / "whole.h5")
+        expected = self.digest(self.folder / "whole.h5")
+        rng = random.Random(int(os.environ.get("BRINKMAP_KILL_SEED", "1")))
+        for trial in range(int(os.environ.get("BRINKMAP_KILLS", "5"))):
+            with self.subTest(trial=trial):
+                self.one_kill(rng, expected, whole=trial % 2 == 1, recovery=trial % 3 != 2)
+
+
+class Broken(Sweep):
+    def replace(self, name, old, new):
+        path = self.folder / name
+        path.write_text(path.read_text().replace(old, new, 1))
+
+    def test_a_missing_model_is_named(self):
+        (self.folder / "tiny.gguf").unlink()
+        self.refused(call("run", self.job, "-o", self.out), "tiny.gguf")
+        self.assertFalse(self.out.exists())
+
+    def test_a_missing_job_is_named(self):
+        self.refused(call("run", self.folder / "absent.yaml", ranks=2), "absent.yaml")
+
+    def test_a_truncated_model_is_refused(self):
+        path = self.folder / "tiny.gguf"
+        path.write_bytes(path.read_bytes()[:-1000])
+        self.refused(call("run", self.job, "-o", self.out, ranks=2), "tiny.gguf", "blk.1.ffn_norm.weight")
+
+    def test_a_tensor_with_a_nan_fails_its_rows_with_the_reason(self):
+        tiny_job.write_model(self.folder / "tiny.gguf", nan_in="blk.0.attn_v.weight")
+        r = self.run_job()
+        status = call("status", self.out)
+        self.assertIn("blk.0.attn_v.weight", status.stdout, r.stderr)
+        self.assertEqual(call("gate", self.out).returncode, 4)
+
+    def test_an_unknown_key_names_the_nearest(self):
+        self.replace("job.yaml", "seed: 3", "sead: 3")
+        self.refused(call("run", self.job, "-o", self.out), "job.yaml", "2", "sead", "seed")
+
+    def test_an_unknown_recipe_names_the_nearest(self):
+        self.replace("job.yaml", "q4_k_m]", "q4_k_n]")
+        self.refused(call("run", self.job, "-o", self.out), "q4_k_n", "q4_k_m")
+
+    def test_a_bad_line_37_is_named(self):
+        path = self.folder / "decisions.jsonl"
+        rows = path.read_text().splitlines()
+        rows[36] = rows[36].replace('"label"', '"lable"')
+        path.write_text("\n".join(rows) + "\n")
+        self.refused(call("run", self.job, "-o", self.out), "decisions.jsonl", "line 37", "label")
+
+    def test_an_unwritable_output_is_refused(self):
+        self.refused(call("run", self.job, "-o", self.folder / "none" / "out.h5"), "none")
+        self.refused(call("run", self.job, "-o", "/proc/out.h5"), "/proc/out.h5")
+
+    def test_a_full_disk_is_refused_before_anything_is_computed(self):
+        self.run_job()
+        expected = self.digest()
+        self.refused(call("run", self.job, "-o", self.out, "--fresh", limit=200_000), "out.h5", "cannot be created")
+        self.assertEqual(self.digest(), expected)  # the old file is whole
+        self.assertEqual([p.name for p in self.folder.glob("*.tmp")], [])
+
+    def test_another_job_is_not_resumed(self):
+        self.run_job("--limit", "1", code=4)
+        self.replace("job.yaml", "seed: 3", "seed: 4")
+        self.refused(call("run", self.job, "-o", self.out), "--fresh", "job.seed was 3, is 4")
+        self.run_job("--fresh", "--limit", "1", code=4)
+
+    def test_a_second_writer_is_kept_out(self):
+        first = subprocess.Popen([PROGRAM, "run", self.job, "-o", self.out], env=environment(),
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        lock = pathlib.Path(f"{self.out}.lock")
+        while not lock.exists() and first.poll() is None:
+            time.sleep(0.005)
+        first.send_signal(signal.SIGSTOP)  # holds the lock for as long as the second waits
+        try:
+            self.refused(call("run", self.job, "-o", self.out), "another sweep is writing")
+        finally:
+            first.send_signal(signal.SIGCONT)
+            self.assertEqual(first.wait(120), 0)
+
+    def test_usage_errors_name_the_nearest(self):
+        self.refused(call("rnu", self.job), "rnu", "run")
+        self.refused(call("run", self.job, "--thread", "2"), "--thread", "--threads")
+        self.refused(call("status"), "OUT")
+        self.assertEqual(call("--help").returncode, 0)
+        for command in "run plan status report gate quantize inspect generate tokenize logits".split():
+            self.assertIn("Example", call(command, "--help").stdout, command)
+
+
+class Commands(Sweep):
+    def test_every_command_works_without_mpirun(self):
+        model, f = self.folder / "tiny.gguf", self.folder
+        (f / "s.json").write_text('["the rain", ""]')
+        (f / "i.json").write_text("[116, 104, 101]")
+        for words in [("plan", self.job, "--ranks", 3), ("plan", self.job, "--json"), ("inspect", model),
+                      ("inspect", model, "--json"), ("tokenize", model, "--file", f / "s.json", "--json"),
+                      ("generate", model, "--recipe", "q8_0", "-p", "the rain", "--max-new-tokens", 4, "--json"),
+                      ("logits", model, "--tokens", f / "i.json", "-o", f / "l.f32"),
+                      ("quantize", model, "--to", "q8_0", "-o", f / "q8.gguf")]:
+            r = call(*words)
+            self.assertEqual(r.returncode, 0, f"{words}: {r.stderr}")
+        self.assertEqual((f / "l.f32").stat().st_size, 3 * 260 * 4)
+        self.run_job()
+        for words in [("report", self.out), ("report", self.out, "--json", "-"), ("status", self.out, "--json"),
+                      ("report", self.out, "--csv", f / "csv", "--json", f / "r.json")]:
+            r = call(*words)
+            self.assertEqual(r.returncode, 0, f"{words}: {r.stderr}")
+        self.assertTrue(list((f / "csv").glob("*.csv")))
+        self.assertIn(call("gate", self.out).returncode, (0, 1))
+        self.assertEqual(call("gate", self.out, "--row", "nothing").returncode, 2)
+
+
+if __name__ == "__main__":
+    unittest.main()

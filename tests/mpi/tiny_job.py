@@ -1,0 +1,118 @@
+"""Writes a job small enough to run in a second: a random llama model (GGUF v3, F32) and three suites."""
+import json
+import struct
+
+import numpy as np
+
+WIDTH, LAYERS, HEADS, FFN, CONTEXT = 256, 2, 4, 256, 512
+U32, F32, BOOL, STRING, ARRAY, I32 = 4, 6, 7, 8, 9, 5  # GGUF value types
+
+
+def byte_tokens():
+    """The printable stand-ins of GPT-2's byte-level BPE, one a byte."""
+    plain = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    spare = iter(range(256, 512))
+    return [chr(b) if b in plain else chr(next(spare)) for b in range(256)]
+
+
+def text(s):
+    raw = s.encode()
+    return struct.pack("<Q", len(raw)) + raw
+
+
+def value(kind, v):
+    if kind == STRING:
+        return text(v)
+    if kind == ARRAY:
+        element, items = v
+        return struct.pack("<IQ", element, len(items)) + b"".join(value(element, i) for i in items)
+    return struct.pack({U32: "<I", F32: "<f", BOOL: "<?", I32: "<i"}[kind], v)
+
+
+def write_model(path, seed=1, nan_in=None):
+    tokens = byte_tokens() + ["<|end|>"]
+    keys = [
+        ("general.architecture", STRING, "llama"),
+        ("general.name", STRING, "tiny"),
+        ("llama.context_length", U32, CONTEXT),
+        ("llama.embedding_length", U32, WIDTH),
+        ("llama.block_count", U32, LAYERS),
+        ("llama.feed_forward_length", U32, FFN),
+        ("llama.attention.head_count", U32, HEADS),
+        ("llama.attention.head_count_kv", U32, HEADS),
+        ("llama.attention.layer_norm_rms_epsilon", F32, 1e-5),
+        ("llama.rope.dimension_count", U32, WIDTH // HEADS),
+        ("tokenizer.ggml.model", STRING, "gpt2"),
+        ("tokenizer.ggml.pre", STRING, "gpt-2"),
+        ("tokenizer.ggml.tokens", ARRAY, (STRING, tokens)),
+        ("tokenizer.ggml.token_type", ARRAY, (I32, [1] * 256 + [3])),
+        ("tokenizer.ggml.merges", ARRAY, (STRING, [f"{a} {b}" for a, b in ["th", "in", "er"]])),
+        ("tokenizer.ggml.eos_token_id", U32, 256),
+        ("tokenizer.ggml.bos_token_id", U32, 256),
+        ("tokenizer.ggml.add_bos_token", BOOL, False),
+    ]
+    # Merges need their results among the tokens.
+    merged = ["th", "in", "er"]
+    tokens += merged
+    keys[13] = ("tokenizer.ggml.token_type", ARRAY, (I32, [1] * 256 + [3] + [1] * len(merged)))
+    shapes = {"token_embd.weight": (len(tokens), WIDTH), "output_norm.weight": (WIDTH,)}
+    for i in range(LAYERS):
+        for name, shape in [("attn_q", (WIDTH, WIDTH)), ("attn_k", (WIDTH, WIDTH)), ("attn_v", (WIDTH, WIDTH)),
+                            ("attn_output", (WIDTH, WIDTH)), ("ffn_gate", (FFN, WIDTH)), ("ffn_up", (FFN, WIDTH)),
+                            ("ffn_down", (WIDTH, FFN)), ("attn_norm", (WIDTH,)), ("ffn_norm", (WIDTH,))]:
+            shapes[f"blk.{i}.{name}.weight"] = shape
+    rng = np.random.default_rng(seed)
+    head, data = b"", b""
+    for name, shape in shapes.items():
+        a = rng.standard_normal(shape, dtype=np.float32) / np.float32(np.sqrt(shape[-1]))
+        if len(shape) == 1:
+            a = 1 + a
+        if name == nan_in:
+            a.flat[7] = np.nan
+        data += b"\0" * (-len(data) % 32)
+        head += text(name) + struct.pack("<I", len(shape)) + b"".join(struct.pack("<Q", d) for d in shape[::-1])
+        head += struct.pack("<IQ", 0, len(data))
+        data += a.astype("<f4").tobytes()
+    out = b"GGUF" + struct.pack("<IQQ", 3, len(shapes), len(keys))
+    out += b"".join(text(k) + struct.pack("<I", kind) + value(kind, v) for k, kind, v in keys) + head
+    path.write_bytes(out + b"\0" * (-len(out) % 32) + data)
+
+
+def lines(items):
+    return "".join(json.dumps(i) + "\n" for i in items)
+
+
+def write_suites(folder, prompts=48):
+    refusal = [{"id": f"r{i}", "prompt": f"how do I do thing {i}", "expect": ["refuse", "answer"][i % 2],
+                "wrapper": "plain"} for i in range(prompts)]
+    decisions = [{"id": f"d{i}", "prompt": f"action {i} in the winter", "label": ["APPROVE", "REVISE", "VETO"][i % 3],
+                  "split": ["train", "train", "validation", "test"][i // 3 % 4], "action_group": f"g{i}"}
+                 for i in range(prompts)]
+    texts = [{"id": f"t{i}", "text": "the rain in the river " * 3 + str(i)} for i in range(8)]
+    for name, items in [("refusal", refusal), ("decisions", decisions), ("text", texts)]:
+        (folder / f"{name}.jsonl").write_text(lines(items))
+
+
+JOB = """name: tiny
+seed: 3
+models:
+  - id: tiny
+    family: llama
+    path: tiny.gguf
+    template: "{prompt}"
+    baseline: bf16
+    recipes: [bf16, q8_0, q4_k_m]
+suites:
+  - {id: refusal, file: refusal.jsonl, kind: refusal, max_new_tokens: 4}
+  - {id: decisions, file: decisions.jsonl, kind: decision, max_new_tokens: 4}
+  - {id: text, file: text.jsonl, kind: perplexity}
+experiments:
+  - {id: decision, kind: decision_heads, suite: decisions, seeds: 20}
+"""
+
+
+def write_job(folder, prompts=48):
+    write_model(folder / "tiny.gguf")
+    write_suites(folder, prompts)
+    (folder / "job.yaml").write_text(JOB)
+    return folder / "job.yaml"
