@@ -24,16 +24,10 @@ struct Neutral {
   double value;
 };
 constexpr Neutral kUnsupported[] = {
-    {"expert_count", 0},
-    {"expert_used_count", 0},
-    {"attention.scale", 0},
-    {"logit_scale", 1},
-    {"embedding_scale", 1},
-    {"residual_scale", 1},
-    {"attn_logit_softcapping", 0},
-    {"final_logit_softcapping", 0},
-    {"attention.max_alibi_bias", 0},
-    {"attention.clamp_kqv", 0},
+    {"attention.scale", 0},          {"logit_scale", 1},
+    {"embedding_scale", 1},          {"residual_scale", 1},
+    {"attn_logit_softcapping", 0},   {"final_logit_softcapping", 0},
+    {"attention.max_alibi_bias", 0}, {"attention.clamp_kqv", 0},
 };
 
 class ConfigReader {
@@ -66,6 +60,8 @@ class ConfigReader {
     c.norm_eps = static_cast<float>(eps);
     c.window = integer_or("attention.sliding_window", 0, 0, std::numeric_limits<std::int32_t>::max());
     read_vocab(c);
+    integer_or("expert_count", 0, 0, 0);
+    integer_or("expert_used_count", 0, 0, 0);
     for (const Neutral& u : kUnsupported)
       if (const double value = file_.number_or(key(u.key), u.value); value != u.value)
         fail(key(u.key), "this build computes no such model (only " + std::to_string(u.value) +
