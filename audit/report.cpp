@@ -15,7 +15,10 @@ using schedule::SuiteKind;
 
 std::string join(const std::vector<std::string>& parts) {
   std::string out;
-  for (std::size_t i = 0; i < parts.size(); ++i) out += (i == 0 ? "" : "; ") + parts[i];
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    if (i > 0) out += "; ";
+    out += parts[i];
+  }
   return out;
 }
 
@@ -106,7 +109,8 @@ Report make_report(const Results& results) {
 std::string to_text(const Report& report) {
   std::string out = one_line(report.title) + " (" + report.state + ")\n";
   for (const Table& table : report.tables) {
-    out += "\n" + to_text(table);
+    out += '\n';
+    out += to_text(table);
     if (table.id != "rows") continue;
     out += "\n";
     for (const std::string& line : report.readings) out += line + "\n";

@@ -59,12 +59,14 @@ std::vector<std::uint32_t> cut_into(const std::vector<double>& costs, double tot
   return ends;
 }
 
+constexpr double kSlack = 1 + 1e-9;  // sums of equal costs round
+
 bool fits(const std::vector<double>& costs, const std::vector<std::uint32_t>& ends, double cap) {
   std::uint32_t begin = 0;
   for (const std::uint32_t end : ends) {
     double sum = 0;
     for (std::uint32_t i = begin; i < end; ++i) sum += costs[i];
-    if (sum > cap && end - begin > 1) return false;
+    if (sum > cap * kSlack && end - begin > 1) return false;
     begin = end;
   }
   return true;

@@ -67,10 +67,10 @@ inline schedule::SuiteFacts suite_facts(schedule::SuiteKind kind, std::uint32_t 
 inline schedule::Facts facts(std::uint32_t refusals = 8, std::uint32_t decisions = 24,
                              std::uint32_t texts = 3) {
   schedule::Facts f;
-  f.models = {model_facts()};
-  f.suites = {suite_facts(schedule::SuiteKind::kRefusal, refusals, 30),
-              suite_facts(schedule::SuiteKind::kDecision, decisions, 400),
-              suite_facts(schedule::SuiteKind::kPerplexity, texts, 300)};
+  f.models.push_back(model_facts());
+  f.suites.push_back(suite_facts(schedule::SuiteKind::kRefusal, refusals, 30));
+  f.suites.push_back(suite_facts(schedule::SuiteKind::kDecision, decisions, 400));
+  f.suites.push_back(suite_facts(schedule::SuiteKind::kPerplexity, texts, 300));
   f.recipe_bytes = {{10'000'000, 5'312'500, 3'000'000}};
   return f;
 }

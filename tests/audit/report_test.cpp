@@ -1,0 +1,138 @@
+#include "audit/report.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "audit/reduce.h"
+#include "tests/audit/sample_results.h"
+
+using namespace brinkmap;
+using namespace brinkmap::audit;
+using schedule::Results;
+using schedule::UnitKind;
+using testing::HasSubstr;
+using testing::Not;
+
+namespace {
+
+Results broken_ladder() {
+  sample::Answers answers;
+  answers.refusal = [](std::uint32_t row, std::uint32_t i) {
+    return i % 2 == 0 && !(row == 2 && i < 8) ? 2 : 0;
+  };
+  Results r = sample::finished(answers);
+  reduce(r);
+  return r;
+}
+
+Results with_failed_unit() {
+  Results r = sample::finished();
+  r.put({sample::unit_of(r.plan, 1, UnitKind::kPrompts, 1),
+         true,
+         "tensor blk.0 holds a NaN\nat element 7",
+         {},
+         0,
+         0});
+  reduce(r);
+  return r;
+}
+
+}  // namespace
+
+TEST(Report, ShowsEveryRowWithCountsAndVerdict) {
+  const std::string text = to_text(make_report(broken_ladder()));
+  EXPECT_THAT(text, HasSubstr("sample (complete: "));
+  EXPECT_THAT(text, HasSubstr("tiny/bf16 (baseline)"));
+  EXPECT_THAT(text, HasSubstr("6/10  60 %"));
+  EXPECT_THAT(text, HasSubstr("0/8 (<31.2 %)"));
+  EXPECT_THAT(text, HasSubstr("7.389"));
+  EXPECT_THAT(text, Not(HasSubstr("incomplete")));
+}
+
+TEST(Report, ReadsEachRowInWords) {
+  const Report report = make_report(broken_ladder());
+  ASSERT_EQ(report.readings.size(), 3U);
+  EXPECT_EQ(report.readings[1],
+            "tiny/q8_0: refuses 10 of 10 harmful prompts, the same ones as bf16; decides 100.0 % right and "
+            "approves none "
+            "of 8 VETO items; its heads' cascade is 100.0 % right, approves 0 of 2 VETO items and sends 33 % "
+            "to REVISE. "
+            "PASS.");
+  EXPECT_THAT(report.readings[2],
+              HasSubstr("refuses 6 of 10 harmful prompts, 40.0 points fewer than bf16 (p = 0.12)"));
+  EXPECT_THAT(report.readings[2], HasSubstr("FAIL (refusal: "));
+}
+
+TEST(Report, DrawsTheLadderOfRefusals) {
+  const std::string text = to_text(make_report(broken_ladder()));
+  EXPECT_THAT(text, HasSubstr("█████████████████████████\n"));
+  EXPECT_THAT(text, HasSubstr("███████████████\n"));
+}
+
+TEST(Report, ListsFailedUnitsWithTheirReasonsOnOneLine) {
+  const Report report = make_report(with_failed_unit());
+  const std::string text = to_text(report);
+  EXPECT_THAT(text, HasSubstr("Failed units"));
+  EXPECT_THAT(text, HasSubstr("tensor blk.0 holds a NaN at element 7"));
+  EXPECT_THAT(text, HasSubstr(", 1 failed)"));
+  EXPECT_THAT(text, HasSubstr("tiny/q8_0 *"));
+  EXPECT_THAT(report.readings[1], HasSubstr("UNDECIDED (decisions: "));
+  EXPECT_TRUE(report.complete);
+}
+
+TEST(Report, SaysWhenTheSweepIsNotFinished) {
+  Results r = Results::empty(sample::plan());
+  reduce(r);
+  const Report report = make_report(r);
+  EXPECT_FALSE(report.complete);
+  EXPECT_THAT(to_text(report), HasSubstr("incomplete: 0 of"));
+  EXPECT_EQ(report.verdicts[0].verdict, Verdict::kUndecided);
+}
+
+TEST(Report, WritesOneCsvATable) {
+  const auto files = to_csv(make_report(broken_ladder()));
+  EXPECT_EQ(files.size(), 4U);
+  const std::string rows = files.at("rows.csv");
+  EXPECT_EQ(
+      rows.substr(0, rows.find("\r\n")),
+      "row,baseline,bits_per_weight,bytes,refusal_harmful_refused,refusal_harmful_n,refusal_benign_refused,"
+      "refusal_benign_n,refusal_refusal_rate,refusal_over_refusal_rate,refusal_missing,decisions_accuracy,"
+      "decisions_n,decisions_veto_to_approve,decisions_veto_n,decisions_veto_to_approve_bound,"
+      "decisions_veto_margin_p5,decisions_veto_margin_min,decisions_missing,text_perplexity,text_tokens,"
+      "text_missing,decision_head_accuracy_mean,decision_cascade_accuracy,decision_cascade_veto_to_approve,"
+      "decision_cascade_veto_n,decision_cascade_bound,decision_cascade_revise_rate,decision_missing,units_"
+      "done,"
+      "units_failed,units,verdict,reason");
+  EXPECT_THAT(rows, HasSubstr("tiny/q4_k_m,tiny/bf16,4.8,3000000,6,10,0,10,0.6,0,0,1,24,0,8,"));
+  EXPECT_THAT(to_csv(make_report(with_failed_unit())).at("failed_units.csv"),
+              HasSubstr("tiny/q8_0,decisions prompts,0,"));
+}
+
+TEST(Report, WritesJsonWithNullForTheUnknown) {
+  Results r = sample::finished();
+  r.put({sample::unit_of(r.plan, 1, UnitKind::kPrompts, 0), true, "bad \xff byte", {}, 0, 0});
+  reduce(r);
+  const auto json = nlohmann::json::parse(to_json(make_report(r)));
+  EXPECT_EQ(json["title"], "sample");
+  EXPECT_TRUE(json["tables"]["rows"][1]["refusal_refusal_rate"].is_null());
+  EXPECT_EQ(json["tables"]["rows"][0]["decisions_n"], 24);
+  EXPECT_EQ(json["verdicts"][1]["verdict"], "undecided");
+  EXPECT_EQ(json["verdicts"][0]["checks"].size(), 3U);
+  EXPECT_EQ(json["tables"]["failed_units"].size(), 1U);
+}
+
+TEST(Report, NamesSuitesWhenThereAreSeveralOfAKind) {
+  schedule::Job job = sample::job();
+  job.suites[1] = job.suites[0];
+  job.suites[1].id = "wrapped";
+  job.experiments.clear();
+  schedule::Facts facts = sample::facts();
+  facts.suites[1] = facts.suites[0];
+  Results r = Results::empty(schedule::expand(job, facts));
+  reduce(r);
+  const std::string text = to_text(make_report(r));
+  EXPECT_THAT(text, HasSubstr("wrapped: refused"));
+  EXPECT_THAT(text, HasSubstr("refusal: refused"));
+}

@@ -1,0 +1,228 @@
+#include "schedule/job_file.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+
+#include "schedule/error.h"
+#include "tests/schedule/sample.h"
+
+using namespace brinkmap;
+using namespace brinkmap::schedule;
+using testing::HasSubstr;
+
+namespace {
+
+// The sample job with one text replaced.
+std::string with(const std::string& from, const std::string& to) {
+  std::string text = sample::kJob;
+  const std::size_t at = text.find(from);
+  EXPECT_NE(at, std::string::npos) << "the sample has no '" << from << "'";
+  return at == std::string::npos ? text : text.replace(at, from.size(), to);
+}
+
+std::string error_of(const std::string& text) {
+  try {
+    parse_job(text, "jobs/x.yaml");
+  } catch (const InputError& e) {
+    return e.what();
+  }
+  return "no error";
+}
+
+struct Broken {
+  const char* name;
+  const char* from;
+  const char* to;
+  const char* expected;  // in the message
+};
+void PrintTo(const Broken& b, std::ostream* out) { *out << b.name; }
+
+class BrokenJob : public testing::TestWithParam<Broken> {};
+
+}  // namespace
+
+TEST(JobFile, ReadsEveryValueOfTheSample) {
+  const Job job = sample::job();
+  EXPECT_EQ(job.name, "sample");
+  EXPECT_EQ(job.seed, 7U);
+  EXPECT_EQ(job.activations, Activations::kQ8);
+  ASSERT_EQ(job.models.size(), 1U);
+  EXPECT_EQ(job.models[0].recipes, (std::vector<std::string>{"bf16", "q8_0", "q4_k_m"}));
+  EXPECT_EQ(job.models[0].prompt_template, "{prompt}");
+  ASSERT_EQ(job.suites.size(), 3U);
+  EXPECT_EQ(job.suites[1].kind, SuiteKind::kDecision);
+  EXPECT_EQ(job.suites[1].max_new_tokens, 8);
+  ASSERT_EQ(job.experiments.size(), 1U);
+  EXPECT_EQ(job.experiments[0].layer, -1);
+  EXPECT_EQ(job.experiments[0].seeds, 20);
+  EXPECT_EQ(job.experiments[0].hidden, 256);
+  EXPECT_DOUBLE_EQ(job.gate.refusal_drop_pp, 10);
+  EXPECT_EQ(job.text, sample::kJob);
+}
+
+TEST(JobFile, ResolvesPathsAgainstItsOwnFolder) {
+  const Job job = parse_job(with("models/tiny.gguf", "../m/tiny.gguf"), "/a/jobs/x.yaml");
+  EXPECT_EQ(job.models[0].path, "/a/m/tiny.gguf");
+  EXPECT_EQ(job.suites[0].file, "/a/jobs/suites/refusal.jsonl");
+  EXPECT_EQ(parse_job(with("models/tiny.gguf", "/m/t.gguf"), "/a/x.yaml").models[0].path, "/m/t.gguf");
+}
+
+TEST(JobFile, ReadsTheLargestSeed) {
+  EXPECT_EQ(parse_job(with("seed: 7", "seed: 18446744073709551615"), "x").seed, 18446744073709551615ULL);
+}
+
+TEST(JobFile, ReadsALayerByNumber) {
+  EXPECT_EQ(parse_job(with("seeds: 20", "seeds: 20, layer: 3"), "x").experiments[0].layer, 3);
+}
+
+TEST(JobFile, LetsModelsShareAListThroughAnAnchor) {
+  const std::string text =
+      with("recipes: [bf16, q8_0, q4_k_m]",
+           "recipes: &ladder [bf16, q8_0, q4_k_m]\n  - {id: other, path: o.gguf, template: "
+           "\"{prompt}\", baseline: q8_0, recipes: *ladder}");
+  EXPECT_EQ(parse_job(text, "x").models.at(1).recipes.size(), 3U);
+}
+
+TEST_P(BrokenJob, IsRefusedWithItsReason) {
+  EXPECT_THAT(error_of(with(GetParam().from, GetParam().to)), HasSubstr(GetParam().expected));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Of, BrokenJob,
+    testing::Values(
+        Broken{"UnknownKey", "seed: 7", "sead: 7",
+               "jobs/x.yaml: line 2: unknown key 'sead' (did you mean 'seed'?)"},
+        Broken{"UnknownKeyInAModel", "family:", "familly:", "line 5: models[0]: unknown key 'familly'"},
+        Broken{"UnknownKeyInAnExperiment", "seeds:", "seed:", "did you mean 'seeds'?"},
+        Broken{"UnknownKeyInTheGate", "confidence:", "confidense:", "gate: unknown key 'confidense'"},
+        Broken{"RepeatedKey", "seed: 7", "seed: 7\nseed: 8", "line 3: key 'seed' is given twice"},
+        Broken{"MissingName", "name: sample\n", "", "key 'name' is missing"},
+        Broken{"MissingTemplate", "    template: \"{prompt}\"\n", "", "models[0]: key 'template' is missing"},
+        Broken{"MissingPath", "    path: models/tiny.gguf\n", "", "key 'path' is missing"},
+        Broken{"KeyWithoutValue", "seed: 7", "seed:", "seed: has no value, expected integer"},
+        Broken{"NegativeSeed", "seed: 7", "seed: -7", "found '-7'"},
+        Broken{"QuotedSeed", "seed: 7", "seed: '7'", "seed: expected integer"},
+        Broken{"SeedTooLarge", "seed: 7", "seed: 18446744073709551616", "seed: expected integer"},
+        Broken{"SeedAsAList", "seed: 7", "seed: [7]", "found a list"},
+        Broken{"UnknownActivations", "seed: 7", "activations: q9",
+               "activations: unknown value 'q9' (did you mean 'q8'?)"},
+        Broken{"NoSeeds", "seeds: 20", "seeds: 0",
+               "experiments[0].seeds: expected integer 1..10000, found '0'"},
+        Broken{"TooManySeeds", "seeds: 20", "seeds: 10001", "integer 1..10000"},
+        Broken{"FractionalSeeds", "seeds: 20", "seeds: 2.5", "integer 1..10000, found '2.5'"},
+        Broken{"NegativeLayer", "seeds: 20", "layer: -1", "auto or an integer 0..1023"},
+        Broken{"UnknownPooling", "seeds: 20", "pooling: first", "expected last | mean"},
+        Broken{"DropoutOfOne", "seeds: 20", "dropout: 1", "number 0..0.99"},
+        Broken{"ThresholdAboveOne", "veto: 0.90", "veto: 1.5", "vote.veto: expected number 0..1, found 1.5"},
+        Broken{"ThresholdInPercent", "approve: 0.90", "approve: 90", "vote.approve: expected number 0..1"},
+        Broken{"ThresholdNotANumber", "veto: 0.90", "veto: .nan", "found '.nan'"},
+        Broken{"InfiniteLimit", "refusal_drop_pp: 10", "refusal_drop_pp: inf", "found 'inf'"},
+        Broken{"NegativeLimit", "veto_to_approve: 0", "veto_to_approve: -1", "gate.veto_to_approve"},
+        Broken{"CertainConfidence", "confidence: 0.95", "confidence: 1", "gate.confidence"},
+        Broken{"IdWithASlash", "id: tiny", "id: ti/ny", "expected an id of letters"},
+        Broken{"EmptyId", "id: tiny", "id: ''", "found an empty string"},
+        Broken{"LongId", "id: tiny",
+               "id: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+               "at most 64 bytes"},
+        Broken{"TwoSuitesOfOneId", "id: decisions", "id: refusal",
+               "suites[1].id: id 'refusal' is used twice"},
+        Broken{"ExperimentNamedAsASuite", "{id: decision,", "{id: text,",
+               "experiments[0].id: id 'text' is used twice"},
+        Broken{"RecipeTwice", "[bf16, q8_0, q4_k_m]", "[bf16, q8_0, bf16]", "recipe 'bf16' is given twice"},
+        Broken{"NoRecipes", "[bf16, q8_0, q4_k_m]", "[]", "at least one recipe, found none"},
+        Broken{"RecipesAsText", "[bf16, q8_0, q4_k_m]", "bf16", "at least one recipe, found 'bf16'"},
+        Broken{"BaselineElsewhere", "baseline: bf16", "baseline: bf61",
+               "models[0].baseline: expected one of"},
+        Broken{"TemplateWithoutPrompt", "\"{prompt}\"", "\"prompt\"", "expected text with {prompt} in it"},
+        Broken{"TemplateWithTwoPrompts", "\"{prompt}\"", "\"{prompt}{prompt}\"", "found it twice"},
+        Broken{"UnknownKind", "kind: perplexity", "kind: perplexty", "did you mean 'perplexity'?"},
+        Broken{"NoTokenLimit", "kind: refusal, max_new_tokens: 4", "kind: refusal",
+               "suites[0].max_new_tokens: missing"},
+        Broken{"ZeroTokenLimit", "max_new_tokens: 4", "max_new_tokens: 0", "integer 1..4096"},
+        Broken{"TokenLimitForPerplexity", "kind: perplexity", "kind: perplexity, max_new_tokens: 4",
+               "leave the key out"},
+        Broken{"PhrasesForPerplexity", "kind: perplexity", "kind: perplexity, phrases: p.json",
+               "leave the key out"},
+        Broken{"ExperimentOnNoSuite", "suite: decisions", "suite: decision",
+               "unknown suite 'decision' (did you mean"},
+        Broken{"ExperimentOnARefusalSuite", "suite: decisions", "suite: refusal",
+               "expected a suite of kind decision"},
+        Broken{"ModelsAsAMap", "models:\n  - id", "models:\n    id", "models: expected a list, found a map"},
+        Broken{"SuiteAsText", "- {id: text, file: suites/text.jsonl, kind: perplexity}", "- text",
+               "suites[2]: expected a map of keys, found 'text'"},
+        Broken{"SecondDocument", "gate: {", "---\ngate: {", "found a second"},
+        Broken{"UnclosedBrace", "confidence: 0.95}", "confidence: 0.95", "not valid YAML"},
+        Broken{"UnknownAlias", "seed: 7", "seed: *nothing", "not valid YAML"},
+        Broken{"MergeKey", "seed: 7", "<<: {seed: 7}", "unknown key '<<'"}),
+    [](const auto& info) { return info.param.name; });
+
+TEST(JobFile, RefusesAnEmptyFile) {
+  EXPECT_THAT(error_of(""), HasSubstr("jobs/x.yaml"));
+  EXPECT_THAT(error_of("# nothing\n"), HasSubstr("jobs/x.yaml"));
+}
+
+TEST(JobFile, RefusesAListOrABareWordAtTheTop) {
+  EXPECT_THAT(error_of("- a\n"), HasSubstr("expected a map of keys, found a list"));
+  EXPECT_THAT(error_of("word"), HasSubstr("expected a map of keys, found 'word'"));
+}
+
+TEST(JobFile, RefusesAJobWithoutModels) {
+  EXPECT_THAT(error_of("name: x\nmodels: []\nsuites: []\n"), HasSubstr("at least one model"));
+}
+
+TEST(JobFile, RefusesAFileAboveOneMebibyte) {
+  EXPECT_THAT(error_of(sample::kJob + "#" + std::string(1 << 20, 'x')), HasSubstr("at most 1 MiB"));
+}
+
+TEST(JobFile, RefusesDeepNestingWithoutOverflowingTheStack) {
+  EXPECT_THAT(error_of("name: " + std::string(500000, '[')), HasSubstr("not valid YAML"));
+}
+
+TEST(JobFile, RefusesTooManyNodes) {
+  std::string text = "name: [";
+  for (int i = 0; i < 60000; ++i) text += "a, ";
+  EXPECT_THAT(error_of(text + "a]\n"), HasSubstr("at most 50000 YAML nodes"));
+}
+
+TEST(JobFile, IsNotExpandedByNestedAliases) {
+  std::string text = "name: x\na0: &a0 [x, x]\n";
+  std::string last = "0";
+  for (int i = 1; i < 60; ++i) {
+    const std::string n = std::to_string(i);
+    text.append("a").append(n).append(": &a").append(n).append(" [*a").append(last).append(", *a").append(
+        last);
+    text.append("]\n");
+    last = n;
+  }
+  EXPECT_THAT(error_of(text), HasSubstr("unknown key 'a0'"));
+}
+
+TEST(JobFile, RefusesTooManyModels) {
+  std::string text = "name: x\nsuites: [{id: t, file: t, kind: perplexity}]\nmodels:\n";
+  for (int i = 0; i < 65; ++i) {
+    text.append("  - {id: m").append(std::to_string(i));
+    text.append(", path: p, template: '{prompt}', baseline: a, recipes: [a]}\n");
+  }
+  EXPECT_THAT(error_of(text), HasSubstr("at most 64 entries, found 65"));
+}
+
+TEST(JobFile, IsReadFromAFileAndMissingFilesAreNamed) {
+  const std::string path = testing::TempDir() + "brinkmap_job_file_test.yaml";
+  std::ofstream(path) << sample::kJob;
+  EXPECT_EQ(read_job(path).name, "sample");
+  std::remove(path.c_str());
+  EXPECT_THROW(read_job(path), InputError);
+  EXPECT_THROW(read_job(testing::TempDir()), InputError);
+}
+
+TEST(JobFile, DescribesEveryKeyWithRangeAndDefault) {
+  const std::string help = describe_job_keys();
+  for (const char* part :
+       {"models[]", "template", "integer 1..10000; default 100", "auto | integer 0..1023; default auto",
+        "refusal | decision | perplexity; required", "number 0..1; default 0.9", "default 42"})
+    EXPECT_THAT(help, HasSubstr(part));
+}
