@@ -4,6 +4,11 @@
 // Prints, for widths 256 and 2560 with hidden 256 and batch 64: seconds a seed (420 train, 90 validation and
 // 90 test items, fixed number of epochs), microseconds a step, microseconds of the three products with one
 // thread, and their ratio. bench/peer_heads_torch.py trains the same heads with PyTorch.
+//
+// Last answer (November 2026, Sapphire Rapids, AVX-512, 1 thread, machine shared with builds): a step takes
+// 0.6 to 0.8 of the products' time with the core OpenBLAS chooses there (Haswell), 1.0 to 1.4 with
+// OPENBLAS_CORETYPE=SkylakeX. A seed of 20 epochs takes 0.12 s at width 256 and 1.2 s at width 2560; PyTorch
+// 2.15 took 1.0 s and 5.2 s beside it.
 #include <fmt/core.h>
 
 #include <algorithm>
