@@ -21,24 +21,9 @@ inline double seconds(bool cpu_time) {
   return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
 }
 
-struct Timing {
-  double median = 0;
-  double best = 0;
-};
-
-// Runs f until it has taken `budget` seconds, at least five times. With cpu_time, seconds are per thread.
-template <class F>
-Timing measure(F f, double budget, bool cpu_time, int threads) {
-  f();
-  std::vector<double> times;
-  for (double spent = 0; times.size() < 5 || spent < budget;) {
-    const double start = seconds(cpu_time);
-    f();
-    times.push_back((seconds(cpu_time) - start) / (cpu_time ? threads : 1));
-    spent += times.back();
-  }
-  std::sort(times.begin(), times.end());
-  return {times[times.size() / 2], times.front()};
+inline double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
 }
 
 // Independent chains of one instruction, enough to hide its latency. Written in assembly so that no compiler
@@ -82,28 +67,26 @@ inline void maddubs_chains(std::int64_t rounds) {
 #undef BRINKMAP_CLOBBERS
 #endif
 
-struct Peak {
-  double int8 = 0;  // operations a second, all threads
-  double f32 = 0;
-};
+enum class Unit { kInt8, kF32 };
 
-// Best of many short runs. The scalar version has no stated peak: zeros.
-inline Peak measure_peak(kernels::Isa isa, kernels::ThreadPool& pool, bool cpu_time, double budget) {
-  Peak peak;
+// Operations a second of all threads over one burst of about a millisecond; 0 for the scalar version, which
+// has no stated peak. Clocks change and neighbours come and go: take a burst beside what is compared with it.
+inline double peak_burst(kernels::Isa isa, Unit unit, kernels::ThreadPool& pool, bool cpu_time) {
 #if defined(__x86_64__)
-  const std::int64_t rounds = 300000;
-  const auto rate = [&](void (*chains)(std::int64_t), double ops) {
-    const Timing t =
-        measure([&] { pool.parallel_for(pool.threads(), [&](std::int64_t, int) { chains(rounds); }); },
-                budget, cpu_time, pool.threads());
-    return ops * kChains * static_cast<double>(rounds) * pool.threads() / t.best;
-  };
-  if (isa == kernels::Isa::kAvx512Vnni) peak = {rate(vnni_chains, 128), rate(fma512_chains, 32)};
-  if (isa == kernels::Isa::kAvx2) peak = {rate(maddubs_chains, 64), rate(fma256_chains, 16)};
+  if (isa == kernels::Isa::kScalar) return 0;
+  const bool wide = isa == kernels::Isa::kAvx512Vnni;
+  void (*chains)(std::int64_t) =
+      unit == Unit::kInt8 ? (wide ? vnni_chains : maddubs_chains) : (wide ? fma512_chains : fma256_chains);
+  const double ops = (unit == Unit::kInt8 ? 64.0 : 16.0) * (wide ? 2 : 1);
+  const std::int64_t rounds = 200000;
+  const double start = seconds(cpu_time);
+  pool.parallel_for(pool.threads(), [&](std::int64_t, int) { chains(rounds); });
+  const double time = (seconds(cpu_time) - start) / (cpu_time ? pool.threads() : 1);
+  return ops * kChains * static_cast<double>(rounds) * pool.threads() / time;
 #else
-  (void)isa, (void)pool, (void)cpu_time, (void)budget;
+  (void)isa, (void)unit, (void)pool, (void)cpu_time;
+  return 0;
 #endif
-  return peak;
 }
 
 }  // namespace brinkmap::bench

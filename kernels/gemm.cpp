@@ -146,18 +146,16 @@ void Product::run(std::int64_t task, int thread) const noexcept {
           }
   }
 
-  for (std::int64_t row = first_row; row < last_row; row += kStripRows) {
-    const float* acc = acc_of(row, first_tile);
-    float* out = y + first_column * ldy + row;
-    const auto bytes = static_cast<std::size_t>(rows_from(row)) * sizeof(float);
-    // Rows of y are far apart: fetch a few ahead.
-    constexpr std::int64_t kAhead = 8;
-    for (std::int64_t c = 0; c < columns; ++c, out += ldy, acc += kStripRows) {
-      if (c + kAhead < columns)
-        for (std::size_t at = 0; at < bytes; at += 64)
-          __builtin_prefetch(reinterpret_cast<const char*>(out + kAhead * ldy) + at, 1);
-      std::memcpy(out, acc, bytes);
-    }
+  // Columns of y lie far apart: fetch a few ahead.
+  constexpr std::int64_t kAhead = 4;
+  for (std::int64_t c = 0; c < columns; ++c) {
+    float* out = y + (first_column + c) * ldy;
+    if (c + kAhead < columns)
+      for (std::int64_t row = first_row; row < last_row; row += 16)
+        __builtin_prefetch(out + kAhead * ldy + row, 1);
+    for (std::int64_t row = first_row; row < last_row; row += kStripRows)
+      std::memcpy(out + row, acc_of(row, first_tile) + c * kStripRows,
+                  static_cast<std::size_t>(rows_from(row)) * sizeof(float));
   }
 }
 
