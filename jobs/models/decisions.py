@@ -14,12 +14,10 @@ LABELS = ["APPROVE", "REVISE", "VETO"]
 
 # fact kind -> (label in the evidence, the two word lists, wordings). No wording begins with a listed word:
 # so a word is always preceded by a blank and is the same token wherever it stands.
-BANS = ["all {0} is prohibited in {1}", "any {0} in {1} is forbidden"]
 KINDS = {
-    "ban_zone": ("hard_rule", ACTIVITIES, ZONES, BANS),
-    "ban_season": ("hard_rule", ACTIVITIES, SEASONS, BANS),
-    "closed": ("hard_rule", ZONES, SEASONS, ["the area {0} is closed in {1}", "no work is allowed in {0} in {1}"]),
-    "requires": ("mitigation", ACTIVITIES, MEASURES, ["any {0} requires {1}", "all {0} must have {1}"]),
+    "ban_zone": ("hard_rule", ACTIVITIES, ZONES, ["all {0} is prohibited in {1}"]),
+    "closed": ("hard_rule", ZONES, SEASONS, ["the area {0} is closed in {1}"]),
+    "requires": ("mitigation", ACTIVITIES, MEASURES, ["any {0} requires {1}"]),
     "harms": ("harm", ACTIVITIES, WILDLIFE, ["all {0} harms {1}", "any {0} disturbs {1}"]),
     "permitted": ("other", ACTIVITIES, ZONES, ["some {0} is permitted in {1}"]),
     "open": ("other", ZONES, SEASONS, ["the area {0} is open in {1}"]),
@@ -66,7 +64,6 @@ def statement(fact):
 def breaks(action, fact):
     return fact in (
         ("ban_zone", action.activity, action.zone),
-        ("ban_season", action.activity, action.season),
         ("closed", action.zone, action.season),
     )
 
@@ -98,8 +95,7 @@ def decisive_facts(rng, action, label):
     requires = lambda measure: ("requires", action.activity, measure)
     facts = []
     if label == "VETO":
-        rules = [("ban_zone", action.activity, action.zone), ("ban_season", action.activity, action.season),
-                 ("closed", action.zone, action.season)]
+        rules = [("ban_zone", action.activity, action.zone), ("closed", action.zone, action.season)]
         facts += shuffled(rng, rules)[: 2 if rng.random() < 0.12 else 1]
     if label == "REVISE" or (label == "VETO" and rng.random() < 0.3):
         facts.append(requires(pick(rng, missing)))
@@ -116,7 +112,6 @@ def background_fact(rng, action, label):
     if kind == "near_rule":
         return pick(rng, [
             ("ban_zone", activity, other(ZONES, zone)), ("ban_zone", other(ACTIVITIES, activity), zone),
-            ("ban_season", activity, other(SEASONS, season)), ("ban_season", other(ACTIVITIES, activity), season),
             ("closed", zone, other(SEASONS, season)), ("closed", other(ZONES, zone), season),
         ])
     if kind == "near_requirement":

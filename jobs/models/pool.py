@@ -16,15 +16,14 @@ ROW = 512
 WEIGHTS = {"padding": 0.0, "decision": 0.02, "request": 0.05, "text": 0.1, "decision answer": 4.0, "request answer": 0.5}
 CODES = {name: code for code, name in enumerate(WEIGHTS)}
 # What a row begins with, and what fills the rest of it. Short evidence (1-4 triples) shows the rule of a
-# decision without much to search through; with the full 6-9 alone the rule was not found in 5,000 steps.
+# decision without much to search through.
 FIRST = {"text": 6, "decision": 70, "short decision": 24}
 FILL = {"short decision": 40, "request": 60}
 MISSES = 2  # a row is done when so many documents in succession did not fit
 
 # Marks for the reading heads of train.py, which teach the middle layers and are thrown away after training.
 # On the last token of each word of the evidence: is it a word of the action? On the last token of each
-# triple: what does the triple alone mean for the action? Without them the rule was found too slowly: all
-# near misses share one word with the action, so neither word alone tells much.
+# triple: what does the triple alone mean for the action? README.md has what training did without them.
 MARKS = {"other word": 1, "own word": 2, "none": 3, "broken": 4, "missing": 5, "met": 6}
 WORD_MARKS = 2  # marks up to here are on words
 TRIPLE_END = '"}'

@@ -34,10 +34,10 @@ def label_by_reading(prompt):
     label = "APPROVE"
     for line in re.findall(r"^\{.*\}$", prompt, re.MULTILINE):
         text = json.loads(line)["statement"]
-        banned = re.match(r"(?:all|any) (\w+) (?:is prohibited )?in (\w+)(?: is forbidden)?$", text)
-        closed = re.match(r"(?:the area|no work is allowed in) (\w+)(?: is closed)? in (\w+)$", text)
-        required = re.match(r"(?:any|all) (\w+) (?:requires|must have) (.*)$", text)
-        if (banned and banned[1] == activity and banned[2] in (zone, season)) or (
+        banned = re.match(r"all (\w+) is prohibited in (\w+)$", text)
+        closed = re.match(r"the area (\w+) is closed in (\w+)$", text)
+        required = re.match(r"any (\w+) requires (.*)$", text)
+        if (banned and banned[1] == activity and banned[2] == zone) or (
                 closed and closed.groups() == (zone, season)):
             return "VETO"
         if required and required[1] == activity and required[2] not in measures.split(" and "):
