@@ -107,19 +107,25 @@ double squared_error(const std::vector<float>& a, const std::vector<float>& b) {
 }
 
 // Recipe and suffix of the file llama-quantize made.
+struct Case {
+  explicit Case(const std::tuple<std::string, std::string>& param)
+      : model(std::get<0>(param)), level(std::get<1>(param)), recipe(level) {
+    for (char& c : recipe) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  }
+  std::string path(const std::string& l) const {
+    return tests::reference("logits/" + model + "/" + model + "-" + l + ".gguf").string();
+  }
+  std::string model, level, recipe;
+};
+
 class AgainstLlamaQuantize : public testing::TestWithParam<std::tuple<std::string, std::string>> {};
 
 TEST_P(AgainstLlamaQuantize, EveryTensorHasTheSameFormat) {
   BRINKMAP_NEEDS_REFERENCE("logits");
-  const auto& [model, level] = GetParam();
-  std::string recipe = level;
-  for (char& c : recipe) c = static_cast<char>(std::tolower(c));
-  const auto path = [&](const std::string& l) {
-    return tests::reference("logits/" + model + "/" + model + "-" + l + ".gguf").string();
-  };
-  const auto base = GgufFile::open(path("F16"));
-  const auto theirs = GgufFile::open(path(level));
-  const auto ours = formats_by_name(*base, recipe);
+  const Case c(GetParam());
+  const auto base = GgufFile::open(c.path("F16"));
+  const auto theirs = GgufFile::open(c.path(c.level));
+  const auto ours = formats_by_name(*base, c.recipe);
   ASSERT_EQ(ours.size(), theirs->tensors().size());
   for (const GgufTensor& tensor : theirs->tensors())
     EXPECT_EQ(ours.at(tensor.name), kernels::format_info(tensor.format).name) << tensor.name;
@@ -127,19 +133,14 @@ TEST_P(AgainstLlamaQuantize, EveryTensorHasTheSameFormat) {
 
 TEST_P(AgainstLlamaQuantize, TheWrittenFileHasTheSameMetadataAndTypesAndIsAsExact) {
   BRINKMAP_NEEDS_REFERENCE("logits");
-  const auto& [model, level] = GetParam();
-  std::string recipe = level;
-  for (char& c : recipe) c = static_cast<char>(std::tolower(c));
-  const auto path = [&](const std::string& l) {
-    return tests::reference("logits/" + model + "/" + model + "-" + l + ".gguf").string();
-  };
+  const Case c(GetParam());
   const std::string out =
-      testing::TempDir() + "row-" + std::to_string(::getpid()) + "-" + model + recipe + ".gguf";
+      testing::TempDir() + "row-" + std::to_string(::getpid()) + "-" + c.model + c.recipe + ".gguf";
   kernels::ThreadPool pool(2);
-  const auto base = GgufFile::open(path("F16"));
-  write_row(make_row(base, recipe, pool), out);
+  const auto base = GgufFile::open(c.path("F16"));
+  write_row(make_row(base, c.recipe, pool), out);
   const auto ours = GgufFile::open(out);
-  const auto theirs = GgufFile::open(path(level));
+  const auto theirs = GgufFile::open(c.path(c.level));
   std::filesystem::remove(out);
   EXPECT_EQ(ours->keys(), theirs->keys());
   EXPECT_EQ(ours->integer("general.file_type"), theirs->integer("general.file_type"));
