@@ -226,15 +226,6 @@ TEST(Expand, RefusesHeadsWithoutTestItems) {
 
 TEST(Expand, RefusesNamesThatWouldClash) {
   Job job = sample::job();
-  job.suites[0].id = "x";
-  job.suites[1].id = "x_refusal";  // no clash yet: x_refusal_tokens
-  job.experiments[0].suite = "x_refusal";
-  EXPECT_EQ(error_of(job, sample::facts()), "no error");
-  job.suites[0].id = "decision_head";
-  job.suites[0].kind = SuiteKind::kPerplexity;
-  job.experiments[0].id = "decision_head_token";  // next to it
-  EXPECT_EQ(error_of(job, sample::facts()).find("two variables"), std::string::npos);
-  job = sample::job();
   job.suites[0].id = "a";
   job.suites[1].id = "a_choice";
   job.experiments[0].suite = "a_choice";
