@@ -11,8 +11,9 @@
 // One matrix product for every weight format: Y[n, rows] = X[n, cols] * W[rows, cols]^T.
 //
 // A strip of weight rows is unpacked without loss into an interleaved int8 (or f32) layout and multiplied
-// against all columns (tokens); scales are applied per block. The reduction order of an output depends only
-// on `cols`, so a token's result is the same alone, in a batch of 300 and with any number of threads.
+// against all columns (tokens); scales are applied per block. The order of operations of an output depends
+// only on `cols`, so a token's result is the same alone, in a batch of 300, with any number of threads and
+// with every instruction set, bit for bit (a NaN's payload aside).
 namespace brinkmap::kernels {
 
 struct WeightView {
@@ -45,8 +46,8 @@ class ActivationBatch {
 };
 
 // y[t * ldy + r] = sum over k of w[r, k] * x[t, k]. Weights in F32, F16 and BF16 always meet f32 activations.
-// Needs x.cols == w.cols and w.cols a multiple of the format's block. Safe to call again with the same batch;
-// not from two threads at once on one batch.
+// Needs x.cols == w.cols, w.cols a multiple of the format's block, and a row of
+// w shorter than 128 MB. Safe to call again with the same batch; not from two threads at once on one batch.
 void gemm(const WeightView& w, ActivationBatch& x, float* y, std::int64_t ldy, ThreadPool& pool);
 
 // The same with a stated instruction set, for tests and benchmarks; `isa` must be in supported_isas().

@@ -150,7 +150,8 @@ void multiply_q8_strip(const Panel& panel, int k, const Q8TileView& tile, float*
     }
 }
 
-constexpr int layout_key(int block, int group, int min_group, int sums) noexcept {
+[[gnu::always_inline]] inline constexpr int layout_key(int block, int group, int min_group,
+                                                       int sums) noexcept {
   return ((block / 16 * 32 + group / 16) * 32 + min_group / 16) * 16 + sums;
 }
 
