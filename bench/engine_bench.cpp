@@ -19,7 +19,8 @@
 //
 // Run: engine_bench [--dir FOLDER] [--threads N] [--recipes a,b] [--kv f16|f32] [--slots N] [--batch N]
 // [--repeat N]
-//                   [--cpu-time] [--write-only]
+//                   [--small] [--cpu-time] [--write-only]
+// --small asks about a 5M model (6 blocks of width 256, vocabulary 1500), the size of the embedded one.
 // Model files are written to FOLDER (default: the temporary folder) once and stay there for the peer.
 // --cpu-time counts processor seconds per thread instead of wall clock, for a machine that is busy with
 // something else.
@@ -35,12 +36,21 @@ struct Options {
   std::int64_t slots = 64;
   std::int64_t batch = 512;
   int repeat = 3;
+  bool small = false;
   bool cpu_time = false;
   bool write_only = false;
 };
 
-RandomLlama model_of_250m() {
+RandomLlama model(bool small) {
   RandomLlama m;
+  if (small) {
+    m.layers = 6;
+    m.width = 256;
+    m.ffn = 768;
+    m.vocab = 1500;
+    m.context = 1024;
+    return m;
+  }
   m.layers = 16;
   m.width = 1024;
   m.ffn = 2816;
@@ -53,13 +63,13 @@ RandomLlama model_of_250m() {
 }
 
 std::string model_file(const Options& options, const std::string& recipe) {
-  return options.dir + "/random-llama-250m-" + recipe + ".gguf";
+  return options.dir + (options.small ? "/random-llama-5m-" : "/random-llama-250m-") + recipe + ".gguf";
 }
 
 // The base first, then each recipe from it.
 void write_models(const Options& options, kernels::ThreadPool& pool) {
   const std::string base = model_file(options, "bf16");
-  if (!std::filesystem::exists(base)) model_of_250m().write(base);
+  if (!std::filesystem::exists(base)) model(options.small).write(base);
   for (const std::string& recipe : options.recipes) {
     const std::string path = model_file(options, recipe);
     if (!std::filesystem::exists(path))
@@ -90,13 +100,14 @@ Speed measure(const Options& options, double tokens, const std::function<void()>
   return {speeds[speeds.size() / 2], speeds.back()};
 }
 
-std::vector<worker::Request> prompts(int count, int length, int new_tokens) {
+std::vector<worker::Request> prompts(int count, int length, int new_tokens, int vocab) {
   std::vector<worker::Request> out(static_cast<std::size_t>(count));
   for (int i = 0; i < count; ++i) {
     const kernels::RandomStream random{7, static_cast<std::uint64_t>(i)};
     worker::Request& r = out[static_cast<std::size_t>(i)];
     for (int t = 0; t < length; ++t)
-      r.prompt.push_back(static_cast<std::int32_t>(3 + random.below(static_cast<std::uint64_t>(t), 31997)));
+      r.prompt.push_back(static_cast<std::int32_t>(
+          3 + random.below(static_cast<std::uint64_t>(t), static_cast<std::uint64_t>(vocab - 3))));
     r.max_new_tokens = new_tokens;
   }
   return out;
@@ -118,9 +129,10 @@ void run(const Options& options) {
     engine_options.max_slots = options.slots;
     engine_options.max_batch_tokens = options.batch;
     worker::Engine engine(model, engine_options, pool);
-    const auto one = prompts(1, 512, 1);
-    const auto many = prompts(64, 128, 64);
-    const auto warm = prompts(1, 32, 1);
+    const int vocab = model->config.vocab;
+    const auto one = prompts(1, 512, 1, vocab);
+    const auto many = prompts(64, 128, 64, vocab);
+    const auto warm = prompts(1, 32, 1, vocab);
     engine.run(warm);
     const Speed prefill = measure(options, 512, [&] { engine.run(one); });
     const Speed batch = measure(options, 64 * (128 + 64), [&] { engine.run(many); });
@@ -163,6 +175,8 @@ Options parse(int argc, char** argv) {
       o.batch = std::atoi(value().c_str());
     } else if (name == "--repeat") {
       o.repeat = std::max(1, std::atoi(value().c_str()));
+    } else if (name == "--small") {
+      o.small = true;
     } else if (name == "--cpu-time") {
       o.cpu_time = true;
     } else if (name == "--write-only") {

@@ -160,7 +160,7 @@ TEST(Engine, GivesTheSameBitsOnEveryInstructionSet) {
     const auto found = engine.run(requests);
     if (expected.empty()) expected = found;
     for (std::size_t i = 0; i < requests.size(); ++i)
-      EXPECT_EQ(expected[i].tokens, found[i].tokens) << kernels::isa_name(isa) << " request " << i;
+      expect_same(expected[i], found[i], std::string(kernels::isa_name(isa)) + " request " + std::to_string(i));
   }
 }
 
