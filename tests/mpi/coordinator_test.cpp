@@ -65,7 +65,7 @@ TEST(Coordinator, StoresAFailingUnitAndThoseThatNeedItAsFailed) {
   std::size_t failed = 0;
   for (const auto& [id, result] : stored.units) {
     failed += result.failed ? 1 : 0;
-    if (result.failed) EXPECT_FALSE(result.reason.empty());
+    EXPECT_EQ(result.failed, !result.reason.empty());
   }
   EXPECT_EQ(stored.units.size(), plan.units.size());
   EXPECT_EQ(failed, dependents + 1);

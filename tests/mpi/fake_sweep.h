@@ -43,7 +43,7 @@ struct Options {
   int fault_rank = -1;  // its store takes no writes
   std::uint32_t failing_unit = ~0u;
   Timing timing{0.01, 0.3};
-  std::vector<schedule::UnitState> initial;
+  std::vector<schedule::UnitState> initial = {};
 };
 
 struct Outcome {

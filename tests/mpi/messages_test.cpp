@@ -9,11 +9,11 @@ namespace brinkmap::mpi {
 namespace {
 
 TEST(Messages, ComeOutAsTheyWentIn) {
-  Setup setup;
+  mpi::Setup setup;
   setup.job_path = "jobs/first.yaml";
   setup.job_text = std::string("a\0b", 3);
   setup.threads = 7;
-  const Setup again = unpack<Setup>(pack(setup));
+  const mpi::Setup again = unpack<mpi::Setup>(pack(setup));
   EXPECT_EQ(again.version, kProtocolVersion);
   EXPECT_EQ(again.job_path, setup.job_path);
   EXPECT_EQ(again.job_text, setup.job_text);

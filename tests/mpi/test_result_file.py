@@ -57,7 +57,7 @@ class ResultFile(unittest.TestCase):
                         "suite_sha256", "command_line", "machine", "blas_core", "isa"]:
                 self.assertIn(key, f.attrs)
             for name, d in f.items():
-                if not isinstance(d, h5py.Dataset) or d.is_scale or d.dtype == object:
+                if not isinstance(d, h5py.Dataset) or h5py.h5ds.is_scale(d.id) or d.dtype == object:
                     continue
                 for key in ["units", "long_name", "_FillValue"]:
                     self.assertIn(key, d.attrs, name)
