@@ -58,10 +58,7 @@ void check_resumable(const std::string& path, const FileHead& head, const schedu
     throw InputError(path, "",
                      "holds results of another job" + (what.empty() ? "" : " (" + what + ")") + kWaysOut);
   }
-  if (head.provenance.isa != machine.isa)
-    throw InputError(path, attribute::kIsa,
-                     "was started with " + head.provenance.isa + ", this run uses " + machine.isa +
-                         ": set BRINKMAP_ISA=" + head.provenance.isa + kWaysOut);
+  // The instruction set may differ: kernels give the same bits on all of them. OpenBLAS does not.
   if (head.provenance.blas_core != machine.blas_core)
     throw InputError(path, attribute::kBlasCore,
                      "was started with BLAS core " + head.provenance.blas_core + ", this run uses " +

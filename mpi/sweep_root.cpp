@@ -44,8 +44,6 @@ std::string unlike(const Hello& hello, const Provenance& machine, const std::str
   if (!hello.error.empty()) return hello.error;
   if (hello.version != kProtocolVersion) return "runs another version of the program";
   if (hello.job_hash != hash) return "builds another plan from the job than the root";
-  if (hello.isa != machine.isa)
-    return "uses " + hello.isa + ", the root " + machine.isa + ": set BRINKMAP_ISA to what all hosts have";
   if (hello.blas_core != machine.blas_core)
     return "uses BLAS core " + hello.blas_core + ", the root " + machine.blas_core +
            ": set OPENBLAS_CORETYPE to what all hosts have";

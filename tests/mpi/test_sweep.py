@@ -27,9 +27,10 @@ def environment(recovery=False):
     return os.environ | SETTINGS | {"OMPI_MCA_orte_enable_recovery": "1" if recovery else "0"}
 
 
-def call(*words, ranks=0, timeout=240, recovery=False):
+def call(*words, ranks=0, timeout=240, recovery=False, **variables):
     command = (["mpirun", "-n", str(ranks)] if ranks else []) + [PROGRAM, *map(str, words)]
-    return subprocess.run(command, env=environment(recovery), capture_output=True, text=True, timeout=timeout)
+    return subprocess.run(command, env=environment(recovery) | variables, capture_output=True, text=True,
+                          timeout=timeout)
 
 
 class Sweep(unittest.TestCase):
@@ -66,6 +67,31 @@ class Ranks(Sweep):
             out = self.folder / f"{ranks}-{threads}.h5"
             self.run_job("--threads", threads, ranks=ranks, out=out)
             self.assertEqual(self.digest(out), expected, f"{ranks} ranks, {threads} threads")
+
+    def test_one_digest_for_any_instruction_set(self):
+        self.run_job()
+        expected, mixed = self.digest(), self.folder / "mixed.h5"
+        for isa in ["scalar", "avx2", "avx512vnni"]:
+            out = self.folder / f"{isa}.h5"
+            r = call("run", self.job, "-o", out, BRINKMAP_ISA=isa)
+            if r.returncode == 2 and "BRINKMAP_ISA" in r.stderr and isa != "scalar":
+                continue  # this CPU lacks it
+            self.assertEqual(r.returncode, 0, r.stderr)
+            self.assertEqual(self.digest(out), expected, isa)
+            # One file may be started with one and ended with another.
+            self.assertIn(call("run", self.job, "-o", mixed, "--limit", 4, BRINKMAP_ISA=isa).returncode, (0, 4))
+        self.run_job(out=mixed)
+        self.assertEqual(self.digest(mixed), expected)
+        self.assertEqual(call("run", self.job, BRINKMAP_ISA="mmx").returncode, 2)
+
+    def test_another_blas_core_is_refused(self):
+        self.run_job("--limit", "1", code=4)
+        for core in ["Haswell", "Nehalem"]:
+            r = call("run", self.job, "-o", self.out, OPENBLAS_CORETYPE=core)
+            if "BLAS core" in r.stderr:
+                self.refused(r, "OPENBLAS_CORETYPE=")
+                return
+        self.fail("neither core was refused")
 
     def test_limit_and_rows_leave_a_file_that_resumes(self):
         self.run_job()
