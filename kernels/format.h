@@ -45,9 +45,9 @@ inline std::size_t row_bytes(Format format, std::int64_t n) noexcept {
 // Decodes n weights (a multiple of the block) exactly as ggml's scalar code does: bit for bit.
 void dequantize(Format format, const void* blocks, float* out, std::int64_t n) noexcept;
 
-// Encodes n weights (a multiple of the block), no importance matrix. Legacy formats equal ggml byte for byte. The
-// K-quant search rounds the same on every machine. Non-finite input gives unspecified finite-or-not codes but never
-// reads or writes out of bounds.
+// Encodes n weights (a multiple of the block), no importance matrix. Legacy formats equal ggml byte for byte.
+// The K-quant search rounds the same on every machine. Non-finite input gives unspecified finite-or-not codes
+// but never reads or writes out of bounds.
 void quantize(Format format, const float* in, void* blocks, std::int64_t n) noexcept;
 
 }  // namespace brinkmap::kernels

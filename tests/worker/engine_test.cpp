@@ -160,7 +160,8 @@ TEST(Engine, GivesTheSameBitsOnEveryInstructionSet) {
     const auto found = engine.run(requests);
     if (expected.empty()) expected = found;
     for (std::size_t i = 0; i < requests.size(); ++i)
-      expect_same(expected[i], found[i], std::string(kernels::isa_name(isa)) + " request " + std::to_string(i));
+      expect_same(expected[i], found[i],
+                  std::string(kernels::isa_name(isa)) + " request " + std::to_string(i));
   }
 }
 
