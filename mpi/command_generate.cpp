@@ -6,7 +6,7 @@
 
 #include "mpi/command_options.h"
 #include "mpi/commands.h"
-#include "worker/suite.h"
+#include "worker/prompt.h"
 #include "worker/tokenizer.h"
 
 namespace brinkmap::mpi {
@@ -29,7 +29,7 @@ int generate(const GenerateOptions& o) {
     if (tokenizer->is_end(id)) engine_options.end_tokens.push_back(id);
   worker::Engine engine(model, engine_options, pool);
   worker::Request request;
-  request.prompt = tokenizer->encode(worker::fill_template(o.prompt_template, o.prompt), true, true);
+  request.prompt = worker::prompt_tokens(*tokenizer, o.prompt_template, o.prompt);
   request.max_new_tokens = o.max_new_tokens;
   const worker::Response response = engine.run({&request, 1}).at(0);
   const std::string text = tokenizer->decode(response.tokens);

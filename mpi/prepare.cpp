@@ -7,6 +7,7 @@
 #include "schedule/job_file.h"
 #include "schedule/nearest.h"
 #include "worker/model.h"
+#include "worker/prompt.h"
 #include "worker/recipe.h"
 #include "worker/tokenizer.h"
 
@@ -56,16 +57,8 @@ Prepared prepare(const std::string& job_path) {
     const auto tokenizer = worker::Tokenizer::from_gguf(*file);
     facts.models.push_back(worker::model_facts(*file));
     facts.recipe_bytes.push_back(recipe_bytes(*file, model.recipes));
-    for (std::size_t s = 0; s < p.suites.size(); ++s) {
-      std::vector<std::uint32_t>& counts = facts.suites[s].tokens.emplace_back();
-      // A perplexity text is scored as it is; every other prompt goes through the model's template.
-      const bool bare = job.suites[s].kind == schedule::SuiteKind::kPerplexity;
-      for (const worker::SuiteItem& item : p.suites[s].items) {
-        const std::string text =
-            bare ? item.prompt : worker::fill_template(model.prompt_template, item.prompt);
-        counts.push_back(static_cast<std::uint32_t>(tokenizer->encode(text, true, !bare).size()));
-      }
-    }
+    for (std::size_t s = 0; s < p.suites.size(); ++s)
+      facts.suites[s].tokens.push_back(worker::token_counts(*tokenizer, model.prompt_template, p.suites[s]));
   }
   p.plan = schedule::expand(std::move(job), std::move(facts));
   p.plan.job_hash = job_hash(p.plan);
