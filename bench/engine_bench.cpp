@@ -84,7 +84,7 @@ void write_models(const Options& options, kernels::ThreadPool& pool) {
   for (const std::string& recipe : options.recipes) {
     const std::string path = model_file(options, recipe);
     if (!std::filesystem::exists(path))
-      worker::write_row(worker::make_row(worker::GgufFile::open(base), recipe, pool), path);
+      worker::write_row(worker::make_row(worker::Checkpoint::open(base), recipe, pool), path);
   }
 }
 
@@ -134,7 +134,7 @@ void run(const Options& options) {
   std::printf("%-8s %22s %22s   tokens/s, median (best)\n", "recipe", "prefill 512", "64 x (128 + 64)");
   for (const std::string& recipe : options.recipes) {
     const auto model = worker::load_model(
-        worker::make_row(worker::GgufFile::open(model_file(options, recipe)), "as-is", pool));
+        worker::make_row(worker::Checkpoint::open(model_file(options, recipe)), "as-is", pool));
     worker::EngineOptions engine_options;
     engine_options.kv = options.kv;
     engine_options.max_slots = options.slots;

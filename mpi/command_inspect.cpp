@@ -7,7 +7,7 @@
 
 #include "kernels/format.h"
 #include "mpi/commands.h"
-#include "worker/gguf.h"
+#include "worker/checkpoint.h"
 #include "worker/model.h"
 
 namespace brinkmap::mpi {
@@ -21,7 +21,7 @@ std::string shape_of(const worker::GgufTensor& t) {
   return text;
 }
 
-json describe(const worker::GgufFile& file) {
+json describe(const worker::Checkpoint& file) {
   const schedule::ModelFacts facts = worker::model_facts(file);
   json tensors = json::array();
   std::uint64_t bytes = 0;
@@ -52,7 +52,7 @@ json describe(const worker::GgufFile& file) {
           {"tensors", tensors}};
 }
 
-void print(const json& d, const worker::GgufFile& file) {
+void print(const json& d, const worker::Checkpoint& file) {
   for (const char* key : {"file", "name", "architecture", "parameters", "layers", "width", "vocab", "context",
                           "file_bytes", "tensor_bytes", "sha256"})
     fmt::print("{:<16} {}\n", key, d[key].is_string() ? d[key].get<std::string>() : d[key].dump());
@@ -77,7 +77,7 @@ void add_inspect(CLI::App& root, Invocation& invocation) {
   command->footer("Example:\n  brinkmap inspect model.gguf --json");
   command->callback([o, &invocation] {
     invocation.action = [o] {
-      const auto file = worker::GgufFile::open(o->model);
+      const auto file = worker::Checkpoint::open(o->model);
       const json d = describe(*file);
       if (o->json) {
         fmt::print("{}\n", d.dump(2, ' ', false, json::error_handler_t::replace));

@@ -32,7 +32,7 @@ struct ModelOptions {
   std::shared_ptr<const worker::Model> load(kernels::ThreadPool& pool) const {
     check_recipe(recipe, "--recipe");
     this_machine("");  // refuses a BRINKMAP_ISA that the CPU lacks and pins BLAS
-    return worker::load_model(worker::make_row(worker::GgufFile::open(model), recipe, pool));
+    return worker::load_model(worker::make_row(worker::Checkpoint::open(model), recipe, pool));
   }
 
   static void check_recipe(const std::string& recipe, const std::string& option) {

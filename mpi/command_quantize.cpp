@@ -25,7 +25,7 @@ void add_quantize(CLI::App& root, Invocation& invocation) {
       ModelOptions::check_recipe(o->recipe, "--to");
       this_machine("");
       kernels::ThreadPool pool(o->threads > 0 ? o->threads : default_threads(1));
-      const worker::RowWeights row = worker::make_row(worker::GgufFile::open(o->model), o->recipe, pool);
+      const worker::RowWeights row = worker::make_row(worker::Checkpoint::open(o->model), o->recipe, pool);
       worker::write_row(row, o->out);
       fmt::print("{}: {:.1f} MB of tensors, {:.2f} bits per weight\n", o->out,
                  static_cast<double>(row.bytes) / 1e6, row.bits_per_weight);

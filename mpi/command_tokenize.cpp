@@ -51,7 +51,7 @@ void add_tokenize(CLI::App& root, Invocation& invocation) {
   command->footer("Example:\n  brinkmap tokenize model.gguf --file strings.json --json");
   command->callback([o, &invocation] {
     invocation.action = [o] {
-      const auto tokenizer = worker::Tokenizer::from_gguf(*worker::GgufFile::open(o->model));
+      const auto tokenizer = worker::Tokenizer::from_gguf(*worker::Checkpoint::open(o->model));
       json all = json::array();
       for (const std::string& text : strings_of(o->file))
         all.push_back(tokenizer->encode(text, o->special, o->special));

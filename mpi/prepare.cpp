@@ -24,7 +24,7 @@ void check_recipes(const schedule::Job& job) {
 }
 
 // Bytes of every recipe of a model, from the formats alone: nothing is quantized yet.
-std::vector<std::uint64_t> recipe_bytes(const worker::GgufFile& file,
+std::vector<std::uint64_t> recipe_bytes(const worker::Checkpoint& file,
                                         const std::vector<std::string>& recipes) {
   std::vector<std::uint64_t> all;
   for (const std::string& recipe : recipes) {
@@ -53,7 +53,7 @@ Prepared prepare(const std::string& job_path) {
     facts.suites.push_back(worker::suite_facts(p.suites.back()));
   }
   for (const schedule::ModelSpec& model : job.models) {
-    const auto file = worker::GgufFile::open(model.path);
+    const auto file = worker::Checkpoint::open(model.path);
     const auto tokenizer = worker::Tokenizer::from_gguf(*file);
     facts.models.push_back(worker::model_facts(*file));
     facts.recipe_bytes.push_back(recipe_bytes(*file, model.recipes));

@@ -2,9 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -59,52 +57,12 @@ struct GgufTensor {
   std::string name;
   std::vector<std::int64_t> shape;  // GGUF order: shape[0] is the contiguous (input) dimension
   kernels::Format format{};
-  std::span<const std::byte> data;  // inside the mapped file
+  std::span<const std::byte> data;  // not owned
+  // Bytes in the checkpoint where they are not those of `format`: a packing that was unpacked when it was
+  // read.
+  std::uint64_t stored_bytes = 0;  // 0: data.size()
 
   std::int64_t elements() const;
-};
-
-// A read-only, memory-mapped file. Every count, offset, type and product is checked before use; a broken file
-// throws InputError naming the key or tensor, what was expected and what was found. Safe to share between
-// threads.
-class GgufFile {
- public:
-  static std::shared_ptr<const GgufFile> open(const std::string& path);
-  // The same checks over bytes in memory (tests, fuzzing). `name` stands in errors. The bytes must outlive
-  // the file.
-  static std::shared_ptr<const GgufFile> parse(std::span<const std::byte> bytes, const std::string& name);
-  ~GgufFile();
-
-  const std::string& path() const noexcept;
-  std::uint32_t version() const noexcept;
-  std::uint64_t bytes() const noexcept;
-
-  const std::map<std::string, GgufValue, std::less<>>& metadata() const noexcept;
-  const std::vector<std::string>& keys() const noexcept;           // of the metadata, in file order
-  const std::vector<GgufTensor>& tensors() const noexcept;         // in file order
-  const GgufTensor* find(std::string_view tensor) const noexcept;  // null when absent
-
-  bool has(std::string_view key) const noexcept;
-  // Typed metadata. Throw InputError when the key is absent (without a fallback) or of another type; integer
-  // reads check the range.
-  std::int64_t integer(std::string_view key) const;
-  std::int64_t integer_or(std::string_view key, std::int64_t fallback) const;
-  double number(std::string_view key) const;
-  double number_or(std::string_view key, double fallback) const;
-  bool flag_or(std::string_view key, bool fallback) const;
-  const std::string& text(std::string_view key) const;
-  std::string text_or(std::string_view key, std::string fallback) const;
-  std::vector<std::string> texts(std::string_view key) const;
-  std::vector<std::int64_t> integers(std::string_view key) const;
-  std::vector<double> numbers(std::string_view key) const;
-
-  std::string sha256() const;            // of the whole file
-  std::string tokenizer_sha256() const;  // of every tokenizer.* key and value
-
- private:
-  struct Impl;
-  explicit GgufFile(std::unique_ptr<Impl> impl);
-  std::unique_ptr<Impl> impl_;
 };
 
 // Writes a GGUF v3 file: metadata in the order added, tensors aligned to 32 bytes (or to general.alignment

@@ -7,6 +7,12 @@
 
 namespace brinkmap::worker {
 
+std::int64_t GgufTensor::elements() const {
+  std::int64_t n = 1;
+  for (std::int64_t extent : shape) n *= extent;
+  return n;
+}
+
 namespace {
 
 template <class T>

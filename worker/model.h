@@ -54,7 +54,7 @@ struct Model {
 
 // Reads the hyper-parameters only. Throws InputError for an unknown architecture (listing the known ones), a
 // missing or absurd key, and for keys that ask for a computation this build does not have.
-ModelConfig read_config(const GgufFile& file);
+ModelConfig read_config(const Checkpoint& file);
 
 // Throws InputError naming the tensor when one is missing, has another shape, or is none that the
 // architecture uses: a bias that was left out would be a wrong result.
@@ -63,6 +63,6 @@ std::shared_ptr<const Model> load_model(RowWeights row);
 // The block that `auto` means for decision heads, 0-based: 0.61 of the depth, as block 19 of 32.
 int auto_layer(int layers);
 
-schedule::ModelFacts model_facts(const GgufFile& file);
+schedule::ModelFacts model_facts(const Checkpoint& file);
 
 }  // namespace brinkmap::worker

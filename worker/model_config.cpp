@@ -32,7 +32,7 @@ constexpr Neutral kUnsupported[] = {
 
 class ConfigReader {
  public:
-  explicit ConfigReader(const GgufFile& file) : file_(file), arch_(file.text("general.architecture")) {}
+  explicit ConfigReader(const Checkpoint& file) : file_(file), arch_(file.text("general.architecture")) {}
 
   ModelConfig read() {
     ModelConfig c;
@@ -142,20 +142,20 @@ class ConfigReader {
                                         (list == nullptr ? "no array" : std::to_string((*list)->size())));
   }
 
-  const GgufFile& file_;
+  const Checkpoint& file_;
   std::string arch_;
 };
 
 }  // namespace
 
-ModelConfig read_config(const GgufFile& file) { return ConfigReader(file).read(); }
+ModelConfig read_config(const Checkpoint& file) { return ConfigReader(file).read(); }
 
 int auto_layer(int layers) {
   const int depth = static_cast<int>(std::lround(0.61 * layers));
   return std::clamp(depth - 1, 0, std::max(layers - 1, 0));
 }
 
-schedule::ModelFacts model_facts(const GgufFile& file) {
+schedule::ModelFacts model_facts(const Checkpoint& file) {
   const ModelConfig config = read_config(file);
   schedule::ModelFacts facts;
   facts.sha256 = file.sha256();

@@ -118,7 +118,7 @@ std::string weight_at(const GgufTensor& tensor, Format format, std::int64_t inde
 
 class RowMaker {
  public:
-  RowMaker(const GgufFile& file, std::string_view recipe, kernels::ThreadPool& pool)
+  RowMaker(const Checkpoint& file, std::string_view recipe, kernels::ThreadPool& pool)
       : file_(file), recipe_(recipe), pool_(pool), scratch_(static_cast<std::size_t>(pool.threads())) {}
 
   RowTensor make(const GgufTensor& tensor, Format format) {
@@ -168,7 +168,7 @@ class RowMaker {
     out.data = *out.owned;
   }
 
-  const GgufFile& file_;
+  const Checkpoint& file_;
   std::string_view recipe_;
   kernels::ThreadPool& pool_;
   std::vector<std::vector<float>> scratch_;  // one row a thread
@@ -176,7 +176,7 @@ class RowMaker {
 
 }  // namespace
 
-RowWeights make_row(std::shared_ptr<const GgufFile> file, std::string_view recipe,
+RowWeights make_row(std::shared_ptr<const Checkpoint> file, std::string_view recipe,
                     kernels::ThreadPool& pool) {
   const std::vector<Format> formats = tensor_formats(*file, recipe);
   RowWeights row;

@@ -9,7 +9,7 @@
 
 #include "kernels/gemm.h"
 #include "kernels/thread_pool.h"
-#include "worker/gguf.h"
+#include "worker/checkpoint.h"
 
 // Recipes: names of ways to quantize a model, and the tensors they make.
 namespace brinkmap::worker {
@@ -22,7 +22,7 @@ bool is_recipe(std::string_view name);
 // The format of every tensor of `file` under `recipe`, in file order: llama.cpp's per-tensor choices,
 // including the fall-back for rows that are no multiple of 256 and the tied output tensor. as-is keeps the
 // file's formats.
-std::vector<kernels::Format> tensor_formats(const GgufFile& file, std::string_view recipe);
+std::vector<kernels::Format> tensor_formats(const Checkpoint& file, std::string_view recipe);
 
 // A tensor in the format a row uses: bytes inside the mapped file when nothing changes, else owned.
 struct RowTensor {
@@ -35,7 +35,7 @@ struct RowTensor {
 // A model's tensors under a recipe. Shares the mapped file; derived in memory from the base, never from a
 // quantized row.
 struct RowWeights {
-  std::shared_ptr<const GgufFile> file;
+  std::shared_ptr<const Checkpoint> file;
   std::string recipe;
   std::map<std::string, RowTensor, std::less<>> tensors;
   std::uint64_t bytes = 0;     // of all tensors
@@ -44,7 +44,8 @@ struct RowWeights {
 
 // Throws InputError when a tensor holds a NaN or infinity, or when the file is already quantized and the
 // recipe is not as-is (nothing is quantized twice).
-RowWeights make_row(std::shared_ptr<const GgufFile> file, std::string_view recipe, kernels::ThreadPool& pool);
+RowWeights make_row(std::shared_ptr<const Checkpoint> file, std::string_view recipe,
+                    kernels::ThreadPool& pool);
 
 // Writes the row as a GGUF file with the same metadata (general.file_type and quantization version updated).
 void write_row(const RowWeights& row, const std::string& path);

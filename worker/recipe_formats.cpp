@@ -65,14 +65,14 @@ std::map<int, int> ranks(const std::set<int>& layers) {
 }
 
 // A count that may be one number or, in some architectures, one a layer (the first counts).
-std::int64_t count_or(const GgufFile& file, const std::string& key, std::int64_t fallback) {
+std::int64_t count_or(const Checkpoint& file, const std::string& key, std::int64_t fallback) {
   if (!file.has(key)) return fallback;
   if (file.metadata().at(key).type != kGgufArray) return file.integer(key);
   const std::vector<std::int64_t> values = file.integers(key);
   return values.empty() ? fallback : values.front();
 }
 
-ModelTraits read_traits(const GgufFile& file) {
+ModelTraits read_traits(const Checkpoint& file) {
   ModelTraits traits;
   traits.architecture = file.text("general.architecture");
   const std::string& arch = traits.architecture;
@@ -130,7 +130,7 @@ Format choose(const RecipeSpec& recipe, const ModelTraits& model, const GgufTens
 }
 
 // Rows that are no multiple of the block take a smaller block of at least as many bits.
-Format fit_row(const GgufFile& file, const GgufTensor& tensor, Format format) {
+Format fit_row(const Checkpoint& file, const GgufTensor& tensor, Format format) {
   const std::int64_t cols = tensor.shape[0];
   if (cols % kernels::format_info(format).block == 0) return format;
   const auto fail = [&](const std::string& why) {
@@ -162,7 +162,7 @@ Format fit_row(const GgufFile& file, const GgufTensor& tensor, Format format) {
 
 }  // namespace
 
-std::vector<Format> tensor_formats(const GgufFile& file, std::string_view name) {
+std::vector<Format> tensor_formats(const Checkpoint& file, std::string_view name) {
   const RecipeSpec* recipe = find_recipe(name);
   if (recipe == nullptr) {
     std::string known;

@@ -9,8 +9,8 @@
 #include <new>
 
 #include "schedule/error.h"
+#include "worker/checkpoint.h"
 #include "worker/engine.h"
-#include "worker/gguf.h"
 #include "worker/heads.h"
 #include "worker/model.h"
 #include "worker/recipe.h"
@@ -28,7 +28,7 @@ using schedule::UnitResult;
 
 struct UnitRunner::Impl {
   struct Base {
-    std::shared_ptr<const GgufFile> file;
+    std::shared_ptr<const Checkpoint> file;
     std::shared_ptr<const Tokenizer> tokenizer;
     std::vector<std::int32_t> end_tokens;
   };
@@ -51,7 +51,7 @@ struct UnitRunner::Impl {
   const Base& base(int index) {
     Base& b = bases[index];
     if (!b.file) {
-      auto file = GgufFile::open(job.models.at(static_cast<std::size_t>(index)).path);
+      auto file = Checkpoint::open(job.models.at(static_cast<std::size_t>(index)).path);
       b.tokenizer = Tokenizer::from_gguf(*file);
       b.end_tokens.clear();
       for (std::int32_t id = 0; id < b.tokenizer->size(); ++id)

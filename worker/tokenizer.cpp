@@ -7,7 +7,7 @@
 
 namespace brinkmap::worker {
 
-std::shared_ptr<const Tokenizer> Tokenizer::from_gguf(const GgufFile& file) {
+std::shared_ptr<const Tokenizer> Tokenizer::from_gguf(const Checkpoint& file) {
   constexpr const char* kKey = "tokenizer.ggml.model";
   const std::string& model = file.text(kKey);
   if (model == "gpt2") return std::make_shared<const BpeTokenizer>(file);

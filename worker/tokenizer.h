@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "worker/gguf.h"
+#include "worker/checkpoint.h"
 
 // Tokenizers as GGUF metadata describes them: byte-level BPE (tokenizer.ggml.model "gpt2", pre-tokenizers of
 // tokenizer_pre.h) and SentencePiece BPE ("llama"). Token ids equal llama.cpp's.
@@ -16,7 +16,7 @@ namespace brinkmap::worker {
 class Tokenizer {
  public:
   // Throws InputError for unknown models or pre-tokenizers, by name, and for broken tables.
-  static std::shared_ptr<const Tokenizer> from_gguf(const GgufFile& file);
+  static std::shared_ptr<const Tokenizer> from_gguf(const Checkpoint& file);
   virtual ~Tokenizer() = default;
 
   // Token ids of UTF-8 text (invalid bytes are kept as bytes). add_special: BOS and EOS as the vocabulary

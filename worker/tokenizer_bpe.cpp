@@ -37,7 +37,7 @@ const Alphabet& alphabet() {
   return made;
 }
 
-const PreTokenizerSpec& spec_of(const GgufFile& file) {
+const PreTokenizerSpec& spec_of(const Checkpoint& file) {
   const std::string name = file.text_or("tokenizer.ggml.pre", "default");
   if (const PreTokenizerSpec* spec = find_pre_tokenizer(name)) return *spec;
   std::string known;
@@ -74,9 +74,9 @@ struct BpeTokenizer::Word {
   std::priority_queue<Candidate> queue;
 };
 
-BpeTokenizer::BpeTokenizer(const GgufFile& file) : BpeTokenizer(file, spec_of(file)) {}
+BpeTokenizer::BpeTokenizer(const Checkpoint& file) : BpeTokenizer(file, spec_of(file)) {}
 
-BpeTokenizer::BpeTokenizer(const GgufFile& file, const PreTokenizerSpec& spec)
+BpeTokenizer::BpeTokenizer(const Checkpoint& file, const PreTokenizerSpec& spec)
     : file_(file.path()), spec_(spec), vocab_(file, {.add_bos = spec.add_bos}), pre_(spec) {
   for (std::size_t byte = 0; byte < 256; ++byte) byte_symbol_[byte] = intern(alphabet().letter[byte]);
   read_merges(file);
@@ -88,7 +88,7 @@ std::int32_t BpeTokenizer::intern(std::string text) {
   return extra_.emplace(std::move(text), next).first->second;
 }
 
-void BpeTokenizer::read_merges(const GgufFile& file) {
+void BpeTokenizer::read_merges(const Checkpoint& file) {
   constexpr const char* kKey = "tokenizer.ggml.merges";
   const std::vector<std::string> lines = file.texts(kKey);
   merges_.reserve(lines.size());

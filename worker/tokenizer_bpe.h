@@ -16,7 +16,7 @@ namespace brinkmap::worker {
 // neighbours merge by rank until no listed pair is left. n log n in the length of a word.
 class BpeTokenizer final : public Tokenizer {
  public:
-  explicit BpeTokenizer(const GgufFile& file);
+  explicit BpeTokenizer(const Checkpoint& file);
 
   std::vector<std::int32_t> encode(std::string_view text, bool add_special,
                                    bool parse_special) const override;
@@ -32,8 +32,8 @@ class BpeTokenizer final : public Tokenizer {
   };
   struct Word;
 
-  BpeTokenizer(const GgufFile& file, const PreTokenizerSpec& spec);
-  void read_merges(const GgufFile& file);
+  BpeTokenizer(const Checkpoint& file, const PreTokenizerSpec& spec);
+  void read_merges(const Checkpoint& file);
   std::int32_t intern(std::string text);
   const Merge* merge_of(std::int32_t left, std::int32_t right) const;
   void encode_word(std::string_view word, Word& work, std::vector<std::int32_t>& out) const;

@@ -32,7 +32,7 @@ std::string byte_name(int byte) {
 
 }  // namespace
 
-SpmTokenizer::SpmTokenizer(const GgufFile& file)
+SpmTokenizer::SpmTokenizer(const Checkpoint& file)
     : file_(file.path()), vocab_(file, {.bos = 1, .eos = 2, .unknown = 0, .add_bos = true}) {
   constexpr const char* kKey = "tokenizer.ggml.scores";
   scores_ = file.numbers(kKey);

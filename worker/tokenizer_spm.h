@@ -15,7 +15,7 @@ namespace brinkmap::worker {
 // in the length.
 class SpmTokenizer final : public Tokenizer {
  public:
-  explicit SpmTokenizer(const GgufFile& file);
+  explicit SpmTokenizer(const Checkpoint& file);
 
   std::vector<std::int32_t> encode(std::string_view text, bool add_special,
                                    bool parse_special) const override;

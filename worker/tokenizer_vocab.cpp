@@ -44,7 +44,7 @@ std::size_t utf8_length(std::string_view text, std::size_t at) {
   return allowed ? length : 0;
 }
 
-Vocab::Vocab(const GgufFile& file, const Defaults& defaults) {
+Vocab::Vocab(const Checkpoint& file, const Defaults& defaults) {
   texts_ = file.texts(kTokens);
   if (texts_.empty())
     throw InputError(file.path(), std::string("metadata key '") + kTokens + "'", "is empty");
@@ -75,7 +75,7 @@ Vocab::Vocab(const GgufFile& file, const Defaults& defaults) {
   mark_special_tokens(file);
 }
 
-void Vocab::read_special_ids(const GgufFile& file, const Defaults& defaults) {
+void Vocab::read_special_ids(const Checkpoint& file, const Defaults& defaults) {
   const auto id = [&](const char* name, std::int32_t fallback) {
     const std::string key = std::string("tokenizer.ggml.") + name + "_token_id";
     if (!file.has(key)) return fallback < size() ? fallback : -1;
@@ -101,7 +101,7 @@ void Vocab::read_special_ids(const GgufFile& file, const Defaults& defaults) {
     if (token >= 0) ends_.push_back(token);
 }
 
-void Vocab::mark_special_tokens(const GgufFile& file) {
+void Vocab::mark_special_tokens(const Checkpoint& file) {
   for (std::string_view text : kEndTexts)
     if (const std::int32_t id = find(text); id >= 0) {
       ends_.push_back(id);

@@ -7,7 +7,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "worker/gguf.h"
+#include "worker/checkpoint.h"
 
 namespace brinkmap::worker {
 
@@ -39,7 +39,7 @@ class Vocab {
     std::int32_t unknown = -1;
     bool add_bos = false;
   };
-  Vocab(const GgufFile& file, const Defaults& defaults);
+  Vocab(const Checkpoint& file, const Defaults& defaults);
 
   int size() const noexcept { return static_cast<int>(texts_.size()); }
   const std::string& text(std::int32_t id) const { return texts_[static_cast<std::size_t>(id)]; }
@@ -59,8 +59,8 @@ class Vocab {
   void check(std::int32_t id) const;
 
  private:
-  void read_special_ids(const GgufFile& file, const Defaults& defaults);
-  void mark_special_tokens(const GgufFile& file);
+  void read_special_ids(const Checkpoint& file, const Defaults& defaults);
+  void mark_special_tokens(const Checkpoint& file);
 
   std::vector<std::string> texts_;
   std::vector<TokenType> types_;

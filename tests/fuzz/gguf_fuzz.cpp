@@ -3,7 +3,7 @@
 #include <cstdlib>
 
 #include "schedule/error.h"
-#include "worker/gguf.h"
+#include "worker/checkpoint.h"
 #include "worker/recipe.h"
 #include "worker/tokenizer.h"
 
@@ -15,7 +15,7 @@ namespace {
 
 std::uint64_t sink = 0;
 
-void touch(const brinkmap::worker::GgufFile& file) {
+void touch(const brinkmap::worker::Checkpoint& file) {
   for (const auto& tensor : file.tensors()) {
     sink += static_cast<std::uint64_t>(tensor.elements());
     sink += static_cast<std::uint64_t>(tensor.data.front()) + static_cast<std::uint64_t>(tensor.data.back());
@@ -37,7 +37,7 @@ void attempt(const Call& call) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace brinkmap::worker;
   attempt([&] {
-    const auto file = GgufFile::parse(std::as_bytes(std::span(data, size)), "fuzz");
+    const auto file = Checkpoint::parse(std::as_bytes(std::span(data, size)), "fuzz");
     touch(*file);
     attempt([&] {
       const auto tokenizer = Tokenizer::from_gguf(*file);

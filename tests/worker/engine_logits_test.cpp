@@ -67,7 +67,7 @@ Distance distance(const std::vector<float>& found, const std::vector<float>& exa
 
 std::shared_ptr<const Model> open_model(const std::string& gguf, const std::string& recipe,
                                         kernels::ThreadPool& pool) {
-  return load_model(make_row(GgufFile::open(tests::reference("logits/" + gguf).string()), recipe, pool));
+  return load_model(make_row(Checkpoint::open(tests::reference("logits/" + gguf).string()), recipe, pool));
 }
 
 std::vector<float> all_logits(const std::shared_ptr<const Model>& model, const json& sequences, Kind kind,

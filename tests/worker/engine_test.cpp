@@ -26,7 +26,7 @@ std::shared_ptr<const Model> make_model(const bench::RandomLlama& random,
   const std::string path = testing::TempDir() + "engine-" + std::to_string(::getpid()) + ".gguf";
   random.write(path);
   kernels::ThreadPool pool(1);
-  auto model = load_model(make_row(GgufFile::open(path), recipe, pool));
+  auto model = load_model(make_row(Checkpoint::open(path), recipe, pool));
   std::filesystem::remove(path);
   return model;
 }

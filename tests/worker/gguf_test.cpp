@@ -1,4 +1,4 @@
-#include "worker/gguf.h"
+#include "worker/checkpoint.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -28,15 +28,15 @@ using tests::GgufBytes;
 
 std::string refusal(const std::string& bytes) {
   try {
-    GgufFile::parse(std::as_bytes(std::span(bytes.data(), bytes.size())), "x.gguf");
+    Checkpoint::parse(std::as_bytes(std::span(bytes.data(), bytes.size())), "x.gguf");
   } catch (const InputError& error) {
     return error.what();
   }
   return "no error";
 }
 
-std::shared_ptr<const GgufFile> parse(const std::string& bytes) {
-  return GgufFile::parse(std::as_bytes(std::span(bytes.data(), bytes.size())), "x.gguf");
+std::shared_ptr<const Checkpoint> parse(const std::string& bytes) {
+  return Checkpoint::parse(std::as_bytes(std::span(bytes.data(), bytes.size())), "x.gguf");
 }
 
 std::string temporary(const std::string& name) {
@@ -230,7 +230,7 @@ TEST(Gguf, RefusesEveryCommittedBrokenFile) {
   for (const auto& [name, part] : expected.items()) {
     std::string what = "no error";
     try {
-      GgufFile::open((folder / name).string());
+      Checkpoint::open((folder / name).string());
     } catch (const InputError& error) {
       what = error.what();
     }
@@ -241,7 +241,7 @@ TEST(Gguf, RefusesEveryCommittedBrokenFile) {
 TEST(Gguf, NamesAFileThatCannotBeOpened) {
   const auto open = [](const std::string& path) -> std::string {
     try {
-      GgufFile::open(path);
+      Checkpoint::open(path);
     } catch (const InputError& error) {
       return error.what();
     }
@@ -258,14 +258,14 @@ TEST(Gguf, NamesAFileThatCannotBeOpened) {
 
 TEST(GgufWriter, WritesWhatItReadsByteForByte) {
   BRINKMAP_NEEDS_REFERENCE("logits/llama/llama-Q4_K_M.gguf");
-  const auto file = GgufFile::open(tests::reference("logits/llama/llama-Q4_K_M.gguf").string());
+  const auto file = Checkpoint::open(tests::reference("logits/llama/llama-Q4_K_M.gguf").string());
   GgufWriter writer;
   for (const std::string& key : file->keys()) writer.add(key, file->metadata().at(key));
   for (const GgufTensor& tensor : file->tensors())
     writer.add_tensor(tensor.name, tensor.shape, tensor.format, tensor.data);
   const std::string path = temporary("copy");
   writer.write(path);
-  EXPECT_EQ(GgufFile::open(path)->sha256(), file->sha256());
+  EXPECT_EQ(Checkpoint::open(path)->sha256(), file->sha256());
   std::filesystem::remove(path);
 }
 
@@ -285,7 +285,7 @@ TEST(GgufWriter, KeepsEveryKindOfValueAndEmptyArrays) {
   writer.add_tensor("y", {3, 1}, Format::kF32, data);
   const std::string path = temporary("kinds"), again = temporary("kinds-again");
   writer.write(path);
-  const auto file = GgufFile::open(path);
+  const auto file = Checkpoint::open(path);
   EXPECT_EQ(file->integer("u8"), 255);
   EXPECT_EQ(file->integer("i16"), -300);
   EXPECT_EQ(file->number("f64"), 1e-300);
@@ -296,7 +296,7 @@ TEST(GgufWriter, KeepsEveryKindOfValueAndEmptyArrays) {
   for (const std::string& key : file->keys()) copy.add(key, file->metadata().at(key));
   for (const GgufTensor& t : file->tensors()) copy.add_tensor(t.name, t.shape, t.format, t.data);
   copy.write(again);
-  EXPECT_EQ(GgufFile::open(again)->sha256(), file->sha256());
+  EXPECT_EQ(Checkpoint::open(again)->sha256(), file->sha256());
   std::filesystem::remove(path);
   std::filesystem::remove(again);
 }

@@ -60,7 +60,7 @@ struct Parts {
     }
     writer.write(path);
     kernels::ThreadPool pool(1);
-    const auto file = GgufFile::open(path);
+    const auto file = Checkpoint::open(path);
     std::filesystem::remove(path);
     return load_model(make_row(file, "as-is", pool));
   }
@@ -177,7 +177,7 @@ TEST(Model, AutoLayerIsBlock19Of32) {
 
 TEST(Model, FactsOfAReferenceFile) {
   BRINKMAP_NEEDS_REFERENCE("logits/llama/llama-F16.gguf");
-  const auto facts = model_facts(*GgufFile::open(tests::reference("logits/llama/llama-F16.gguf").string()));
+  const auto facts = model_facts(*Checkpoint::open(tests::reference("logits/llama/llama-F16.gguf").string()));
   EXPECT_EQ(facts.layers, 3);
   EXPECT_EQ(facts.width, 256);
   EXPECT_EQ(facts.vocab, 512);

@@ -15,7 +15,7 @@
 #include "kernels/half.h"
 #include "schedule/error.h"
 #include "tests/reference.h"
-#include "worker/gguf.h"
+#include "worker/checkpoint.h"
 
 namespace brinkmap::worker {
 namespace {
@@ -73,9 +73,9 @@ class Skeleton {
     return *this;
   }
 
-  std::shared_ptr<const GgufFile> open() {
+  std::shared_ptr<const Checkpoint> open() {
     writer_.write(path_);
-    return GgufFile::open(path_);
+    return Checkpoint::open(path_);
   }
 
  private:
@@ -86,7 +86,7 @@ class Skeleton {
                       testing::UnitTest::GetInstance()->current_test_info()->name() + ".gguf";
 };
 
-std::map<std::string, std::string> formats_by_name(const GgufFile& file, std::string_view recipe) {
+std::map<std::string, std::string> formats_by_name(const Checkpoint& file, std::string_view recipe) {
   std::map<std::string, std::string> out;
   const auto formats = tensor_formats(file, recipe);
   for (std::size_t i = 0; i < formats.size(); ++i)
@@ -123,8 +123,8 @@ class AgainstLlamaQuantize : public testing::TestWithParam<std::tuple<std::strin
 TEST_P(AgainstLlamaQuantize, EveryTensorHasTheSameFormat) {
   BRINKMAP_NEEDS_REFERENCE("logits");
   const Case c(GetParam());
-  const auto base = GgufFile::open(c.path("F16"));
-  const auto theirs = GgufFile::open(c.path(c.level));
+  const auto base = Checkpoint::open(c.path("F16"));
+  const auto theirs = Checkpoint::open(c.path(c.level));
   const auto ours = formats_by_name(*base, c.recipe);
   ASSERT_EQ(ours.size(), theirs->tensors().size());
   for (const GgufTensor& tensor : theirs->tensors())
@@ -137,10 +137,10 @@ TEST_P(AgainstLlamaQuantize, TheWrittenFileHasTheSameMetadataAndTypesAndIsAsExac
   const std::string out =
       testing::TempDir() + "row-" + std::to_string(::getpid()) + "-" + c.model + c.recipe + ".gguf";
   kernels::ThreadPool pool(2);
-  const auto base = GgufFile::open(c.path("F16"));
+  const auto base = Checkpoint::open(c.path("F16"));
   write_row(make_row(base, c.recipe, pool), out);
-  const auto ours = GgufFile::open(out);
-  const auto theirs = GgufFile::open(c.path(c.level));
+  const auto ours = Checkpoint::open(out);
+  const auto theirs = Checkpoint::open(c.path(c.level));
   std::filesystem::remove(out);
   EXPECT_EQ(ours->keys(), theirs->keys());
   EXPECT_EQ(ours->integer("general.file_type"), theirs->integer("general.file_type"));
@@ -306,7 +306,7 @@ TEST(Recipe, ABrokenScaleOfAQuantizedTensorIsFound) {
   writer.add("general.architecture", gguf_text("llama"));
   writer.add_tensor("x.weight", {256, 2}, Format::kQ6_K, blocks);
   writer.write(path);
-  const auto file = GgufFile::open(path);
+  const auto file = Checkpoint::open(path);
   std::filesystem::remove(path);
   kernels::ThreadPool pool(1);
   EXPECT_THAT(refusal([&] { make_row(file, "as-is", pool); }),
@@ -325,7 +325,7 @@ TEST(Recipe, AWeightTooLargeForTheTargetIsAnErrorNotAnInfinity) {
 
 TEST(Recipe, RowsAreTheSameForAnyNumberOfThreads) {
   BRINKMAP_NEEDS_REFERENCE("logits/llama/llama-F16.gguf");
-  const auto file = GgufFile::open(tests::reference("logits/llama/llama-F16.gguf").string());
+  const auto file = Checkpoint::open(tests::reference("logits/llama/llama-F16.gguf").string());
   kernels::ThreadPool one(1), seven(7);
   for (const char* recipe : {"q4_k_m", "q2_k", "q8_0"}) {
     const RowWeights a = make_row(file, recipe, one), b = make_row(file, recipe, seven);

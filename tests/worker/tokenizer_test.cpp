@@ -16,7 +16,7 @@
 
 #include "schedule/error.h"
 #include "tests/reference.h"
-#include "worker/gguf.h"
+#include "worker/checkpoint.h"
 #include "worker/tokenizer_pre.h"
 
 namespace brinkmap::worker {
@@ -42,19 +42,19 @@ std::string read_text(const std::filesystem::path& path) {
 }
 
 // Writes metadata to a file, opens it and removes it.
-std::shared_ptr<const GgufFile> make_file(const std::vector<std::pair<std::string, GgufValue>>& metadata) {
+std::shared_ptr<const Checkpoint> make_file(const std::vector<std::pair<std::string, GgufValue>>& metadata) {
   GgufWriter writer;
   for (const auto& [key, value] : metadata) writer.add(key, value);
   const std::string path = testing::TempDir() + "vocab-" + std::to_string(::getpid()) + ".gguf";
   writer.write(path);
-  auto file = GgufFile::open(path);
+  auto file = Checkpoint::open(path);
   std::filesystem::remove(path);
   return file;
 }
 
 // The vocabulary of a reference file, with tokenizer.ggml.pre replaced when `pre` is not empty.
 std::shared_ptr<const Tokenizer> reference_tokenizer(const std::string& vocab, const std::string& pre) {
-  const auto file = GgufFile::open(tests::reference("tokenizers/" + vocab).string());
+  const auto file = Checkpoint::open(tests::reference("tokenizers/" + vocab).string());
   if (pre.empty()) return Tokenizer::from_gguf(*file);
   std::vector<std::pair<std::string, GgufValue>> metadata;
   for (const std::string& key : file->keys())

@@ -1,4 +1,4 @@
-#include "worker/gguf.h"
+#include "worker/checkpoint.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -16,14 +16,11 @@
 
 namespace brinkmap::worker {
 
-std::int64_t GgufTensor::elements() const {
-  std::int64_t n = 1;
-  for (std::int64_t extent : shape) n *= extent;
-  return n;
-}
-
-struct GgufFile::Impl {
+struct Checkpoint::Impl {
   std::string path;
+  std::shared_ptr<const void> owner;    // of what tensors point into, when it is not `bytes`
+  std::function<std::string()> hasher;  // null: the hash of `bytes`
+  std::uint64_t total_bytes = 0;
   std::span<const std::byte> bytes;
   void* mapping = nullptr;  // null when the bytes are someone else's
   GgufContents contents;
@@ -35,6 +32,11 @@ struct GgufFile::Impl {
 
   void read() {
     contents = parse_gguf(bytes, path);
+    total_bytes = bytes.size();
+    index();
+  }
+
+  void index() {
     for (const GgufTensor& tensor : contents.tensors) by_name.emplace(tensor.name, &tensor);
   }
 
@@ -74,10 +76,10 @@ struct GgufFile::Impl {
   }
 };
 
-GgufFile::GgufFile(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-GgufFile::~GgufFile() = default;
+Checkpoint::Checkpoint(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Checkpoint::~Checkpoint() = default;
 
-std::shared_ptr<const GgufFile> GgufFile::open(const std::string& path) {
+std::shared_ptr<const Checkpoint> Checkpoint::open(const std::string& path) {
   const auto fail = [&](const std::string& what) {
     throw InputError(path, "", what + ": " + std::strerror(errno));
   };
@@ -99,68 +101,86 @@ std::shared_ptr<const GgufFile> GgufFile::open(const std::string& path) {
   impl->mapping = mapping;
   impl->bytes = {static_cast<const std::byte*>(mapping), size};
   impl->read();
-  return std::shared_ptr<const GgufFile>(new GgufFile(std::move(impl)));
+  return std::shared_ptr<const Checkpoint>(new Checkpoint(std::move(impl)));
 }
 
-std::shared_ptr<const GgufFile> GgufFile::parse(std::span<const std::byte> bytes, const std::string& name) {
+std::shared_ptr<const Checkpoint> Checkpoint::parse(std::span<const std::byte> bytes,
+                                                    const std::string& name) {
   auto impl = std::make_unique<Impl>();
   impl->path = name;
   impl->bytes = bytes;
   impl->read();
-  return std::shared_ptr<const GgufFile>(new GgufFile(std::move(impl)));
+  return std::shared_ptr<const Checkpoint>(new Checkpoint(std::move(impl)));
 }
 
-const std::string& GgufFile::path() const noexcept { return impl_->path; }
-std::uint32_t GgufFile::version() const noexcept { return impl_->contents.version; }
-std::uint64_t GgufFile::bytes() const noexcept { return impl_->bytes.size(); }
+std::shared_ptr<const Checkpoint> Checkpoint::make(CheckpointParts parts) {
+  auto impl = std::make_unique<Impl>();
+  impl->path = std::move(parts.path);
+  impl->owner = std::move(parts.owner);
+  impl->hasher = std::move(parts.sha256);
+  impl->total_bytes = parts.bytes;
+  impl->contents.keys = std::move(parts.keys);
+  impl->contents.metadata = std::move(parts.metadata);
+  impl->contents.tensors = std::move(parts.tensors);
+  impl->index();
+  if (impl->by_name.size() != impl->contents.tensors.size())
+    for (const GgufTensor& tensor : impl->contents.tensors)
+      if (impl->by_name.at(tensor.name) != &tensor)
+        throw InputError(impl->path, "tensor '" + printable(tensor.name) + "'", "stands twice");
+  return std::shared_ptr<const Checkpoint>(new Checkpoint(std::move(impl)));
+}
 
-const std::map<std::string, GgufValue, std::less<>>& GgufFile::metadata() const noexcept {
+const std::string& Checkpoint::path() const noexcept { return impl_->path; }
+std::uint32_t Checkpoint::version() const noexcept { return impl_->contents.version; }
+std::uint64_t Checkpoint::bytes() const noexcept { return impl_->total_bytes; }
+
+const std::map<std::string, GgufValue, std::less<>>& Checkpoint::metadata() const noexcept {
   return impl_->contents.metadata;
 }
-const std::vector<std::string>& GgufFile::keys() const noexcept { return impl_->contents.keys; }
-const std::vector<GgufTensor>& GgufFile::tensors() const noexcept { return impl_->contents.tensors; }
+const std::vector<std::string>& Checkpoint::keys() const noexcept { return impl_->contents.keys; }
+const std::vector<GgufTensor>& Checkpoint::tensors() const noexcept { return impl_->contents.tensors; }
 
-const GgufTensor* GgufFile::find(std::string_view tensor) const noexcept {
+const GgufTensor* Checkpoint::find(std::string_view tensor) const noexcept {
   const auto it = impl_->by_name.find(tensor);
   return it == impl_->by_name.end() ? nullptr : it->second;
 }
 
-bool GgufFile::has(std::string_view key) const noexcept { return impl_->contents.metadata.contains(key); }
+bool Checkpoint::has(std::string_view key) const noexcept { return impl_->contents.metadata.contains(key); }
 
-std::int64_t GgufFile::integer(std::string_view key) const { return impl_->integer(key, impl_->get(key)); }
-std::int64_t GgufFile::integer_or(std::string_view key, std::int64_t fallback) const {
+std::int64_t Checkpoint::integer(std::string_view key) const { return impl_->integer(key, impl_->get(key)); }
+std::int64_t Checkpoint::integer_or(std::string_view key, std::int64_t fallback) const {
   return has(key) ? integer(key) : fallback;
 }
-double GgufFile::number(std::string_view key) const { return impl_->number(key, impl_->get(key)); }
-double GgufFile::number_or(std::string_view key, double fallback) const {
+double Checkpoint::number(std::string_view key) const { return impl_->number(key, impl_->get(key)); }
+double Checkpoint::number_or(std::string_view key, double fallback) const {
   return has(key) ? number(key) : fallback;
 }
-bool GgufFile::flag_or(std::string_view key, bool fallback) const {
+bool Checkpoint::flag_or(std::string_view key, bool fallback) const {
   if (!has(key)) return fallback;
   const GgufValue& value = impl_->get(key);
   if (const auto* v = std::get_if<bool>(&value.value)) return *v;
   impl_->fail(key, "expected a flag, found " + gguf_type_name(value.type));
 }
-const std::string& GgufFile::text(std::string_view key) const { return impl_->text(key, impl_->get(key)); }
-std::string GgufFile::text_or(std::string_view key, std::string fallback) const {
+const std::string& Checkpoint::text(std::string_view key) const { return impl_->text(key, impl_->get(key)); }
+std::string Checkpoint::text_or(std::string_view key, std::string fallback) const {
   return has(key) ? text(key) : std::move(fallback);
 }
 
-std::vector<std::string> GgufFile::texts(std::string_view key) const {
+std::vector<std::string> Checkpoint::texts(std::string_view key) const {
   std::vector<std::string> out;
   const GgufArray& array = impl_->array(key);
   out.reserve(array.size());
   for (const GgufValue& value : array) out.push_back(impl_->text(key, value));
   return out;
 }
-std::vector<std::int64_t> GgufFile::integers(std::string_view key) const {
+std::vector<std::int64_t> Checkpoint::integers(std::string_view key) const {
   std::vector<std::int64_t> out;
   const GgufArray& array = impl_->array(key);
   out.reserve(array.size());
   for (const GgufValue& value : array) out.push_back(impl_->integer(key, value));
   return out;
 }
-std::vector<double> GgufFile::numbers(std::string_view key) const {
+std::vector<double> Checkpoint::numbers(std::string_view key) const {
   std::vector<double> out;
   const GgufArray& array = impl_->array(key);
   out.reserve(array.size());
@@ -168,9 +188,9 @@ std::vector<double> GgufFile::numbers(std::string_view key) const {
   return out;
 }
 
-std::string GgufFile::sha256() const { return sha256_hex(impl_->bytes); }
+std::string Checkpoint::sha256() const { return impl_->hasher ? impl_->hasher() : sha256_hex(impl_->bytes); }
 
-std::string GgufFile::tokenizer_sha256() const {
+std::string Checkpoint::tokenizer_sha256() const {
   // Sorted by key, so that a file that only lists its keys in another order hashes the same.
   Sha256 hash;
   for (const auto& [key, value] : impl_->contents.metadata) {
