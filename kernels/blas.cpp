@@ -1,6 +1,7 @@
 #include "kernels/blas.h"
 
 #include <cblas.h>
+#include <lapacke.h>
 
 namespace brinkmap::kernels {
 
@@ -14,6 +15,17 @@ void sgemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, s
   cblas_sgemm(CblasRowMajor, transpose_a ? CblasTrans : CblasNoTrans, transpose_b ? CblasTrans : CblasNoTrans,
               static_cast<blasint>(m), static_cast<blasint>(n), static_cast<blasint>(k), alpha, a,
               static_cast<blasint>(lda), b, static_cast<blasint>(ldb), beta, c, static_cast<blasint>(ldc));
+}
+
+// A row-major upper triangle is a column-major lower one, for which LAPACK needs no transposed copy.
+bool cholesky(std::int64_t n, double* a) noexcept {
+  const auto size = static_cast<lapack_int>(n);
+  return LAPACKE_dpotrf_work(LAPACK_COL_MAJOR, 'L', size, a, size) == 0;
+}
+
+bool cholesky_inverse(std::int64_t n, double* u) noexcept {
+  const auto size = static_cast<lapack_int>(n);
+  return LAPACKE_dpotri_work(LAPACK_COL_MAJOR, 'L', size, u, size) == 0;
 }
 
 }  // namespace brinkmap::kernels

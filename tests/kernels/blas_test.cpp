@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -46,6 +47,37 @@ TEST(Blas, SgemmAgreesWithTheFormulaForEveryTransposition) {
 }
 
 TEST(Blas, NamesItsCore) { EXPECT_FALSE(blas_core().empty()); }
+
+TEST(Cholesky, FactorsAndInvertsByTheUpperTriangleAlone) {
+  constexpr double kOther = 99;  // stands below the diagonal and must stay
+  const std::vector<double> a = {4, 2, -2, kOther, 10, 5, kOther, kOther, 9};
+  std::vector<double> u = a;
+  ASSERT_TRUE(cholesky(3, u.data()));
+  const auto product = [&](std::size_t i, std::size_t j) {
+    double sum = 0;
+    for (std::size_t k = 0; k <= i; ++k) sum += u[k * 3 + i] * u[k * 3 + j];
+    return sum;
+  };
+  for (std::size_t i = 0; i < 3; ++i)
+    for (std::size_t j = i; j < 3; ++j) EXPECT_NEAR(product(i, j), a[i * 3 + j], 1e-13);
+  for (std::size_t below : {3, 6, 7}) EXPECT_EQ(u[below], kOther);
+
+  ASSERT_TRUE(cholesky_inverse(3, u.data()));
+  const auto full = [](const std::vector<double>& m, std::size_t i, std::size_t j) {
+    return m[std::min(i, j) * 3 + std::max(i, j)];
+  };
+  for (std::size_t i = 0; i < 3; ++i)
+    for (std::size_t j = 0; j < 3; ++j) {
+      double sum = 0;
+      for (std::size_t k = 0; k < 3; ++k) sum += full(a, i, k) * full(u, k, j);
+      EXPECT_NEAR(sum, i == j ? 1 : 0, 1e-13);
+    }
+}
+
+TEST(Cholesky, SaysWhenAMatrixIsNotPositiveDefinite) {
+  std::vector<double> a = {1, 2, 0, 1};
+  EXPECT_FALSE(cholesky(2, a.data()));
+}
 
 }  // namespace
 }  // namespace brinkmap::kernels
