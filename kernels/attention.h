@@ -11,7 +11,8 @@
 // Causal grouped-query attention over a ragged batch: every sequence has its own cache and its own number of
 // new tokens.
 //
-// out[t, h] = sum_j p_j v[j], p = softmax over the visible positions j of scale * q[t, h] . k[j]. Order of
+// out[t, h] = sum_j p_j v[j], p = softmax over the visible positions j of scale * q[t, h] . k[j] (capped, if
+// the shape says so). Order of
 // every sum: a score adds the head dimensions in order; the softmax denominator adds sixteen lanes (j mod
 // 16), each in order of j, then the lanes pairwise; an output adds the positions in order. So the bits depend
 // only on the positions: not on the batch, the chunks of a prompt, the threads, a shared prefix or the
@@ -28,6 +29,7 @@ struct AttentionShape {
   int kv_heads = 0;  // divides heads
   int head_dim = 0;
   float scale = 0;  // 1 / sqrt(head_dim) usually
+  float cap = 0;    // > 0: a scaled score becomes cap * tanh(score / cap)
   int window = 0;   // > 0: position i sees j with 0 <= i - j < window
   KvType kv = KvType::kF32;
 };

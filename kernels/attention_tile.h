@@ -73,6 +73,11 @@ class AttentionTile {
       float* row = scores_ + r * stride_;
       const std::int64_t first = (low_[r] / kKvBlock * kKvBlock) - base_;
       const std::int64_t last = (high_[r] + kKvBlock - 1) / kKvBlock * kKvBlock - base_;
+      if (shape_.cap > 0) {
+        const V cap = L::set(shape_.cap);
+        for (std::int64_t j = first; j < last; j += 16)
+          L::store(row + j, soft_cap_lanes<L>(L::load(row + j), cap));
+      }
       for (std::int64_t j = first; j < low_[r] - base_; ++j) row[j] = -__builtin_inff();
       for (std::int64_t j = high_[r] - base_; j < last; ++j) row[j] = -__builtin_inff();
       const V top = L::set(max_row<L>(row + first, last - first));

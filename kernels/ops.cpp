@@ -41,7 +41,27 @@ void rms_norm(const float* x, const float* weight, float* y, std::int64_t n, std
   });
 }
 
-RopeTable::RopeTable(int dims, double base, std::span<const float> factors, int positions)
+void layer_norm(const float* x, const float* weight, const float* bias, float* y, std::int64_t n,
+                std::int64_t width, float eps, ThreadPool& pool, Isa isa) {
+  const auto row = table_of(isa).layer_norm;
+  over_rows(n, width, pool, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t t = first; t < last; ++t) row(x + t * width, weight, bias, y + t * width, width, eps);
+  });
+}
+
+void rms_norm_heads(float* x, const float* weight, std::int64_t n, int heads, int head_dim, std::int64_t ld,
+                    float eps, ThreadPool& pool, Isa isa) {
+  const auto row = table_of(isa).rms_norm;
+  over_rows(n, static_cast<std::int64_t>(heads) * head_dim, pool, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t t = first; t < last; ++t)
+      for (std::int64_t h = 0; h < heads; ++h) {
+        float* head = x + t * ld + h * head_dim;
+        row(head, weight, head, head_dim, eps);
+      }
+  });
+}
+
+RopeTable::RopeTable(int dims, double base, std::span<const float> factors, int positions, double magnitude)
     : dims_(dims), positions_(positions) {
   const std::size_t pairs = static_cast<std::size_t>(dims / 2);
   table_.resize(static_cast<std::size_t>(positions) * static_cast<std::size_t>(dims));
@@ -53,8 +73,8 @@ RopeTable::RopeTable(int dims, double base, std::span<const float> factors, int 
   for (int p = 0; p < positions; ++p) {
     float* row = table_.data() + static_cast<std::size_t>(p) * static_cast<std::size_t>(dims);
     for (std::size_t i = 0; i < pairs; ++i) {
-      row[i] = static_cast<float>(std::cos(p * frequency[i]));
-      row[pairs + i] = static_cast<float>(std::sin(p * frequency[i]));
+      row[i] = static_cast<float>(magnitude * std::cos(p * frequency[i]));
+      row[pairs + i] = static_cast<float>(magnitude * std::sin(p * frequency[i]));
     }
   }
 }
@@ -91,6 +111,38 @@ void swiglu(const float* gate, const float* up, float* y, std::int64_t n, std::i
   const auto row = table_of(isa).swiglu;
   over_rows(n, width, pool, [&](std::int64_t first, std::int64_t last) {
     row(gate + first * width, up + first * width, y + first * width, (last - first) * width);
+  });
+}
+
+void geglu(const float* gate, const float* up, float* y, std::int64_t n, std::int64_t width, ThreadPool& pool,
+           Isa isa) {
+  const auto row = table_of(isa).geglu;
+  over_rows(n, width, pool, [&](std::int64_t first, std::int64_t last) {
+    row(gate + first * width, up + first * width, y + first * width, (last - first) * width);
+  });
+}
+
+void gelu(float* x, std::int64_t n, ThreadPool& pool, Isa isa) {
+  const auto row = table_of(isa).gelu;
+  over_rows(n, 1, pool, [&](std::int64_t first, std::int64_t last) { row(x + first, last - first); });
+}
+
+void sigmoid_gate(float* y, const float* gate, std::int64_t n, ThreadPool& pool, Isa isa) {
+  const auto row = table_of(isa).sigmoid_gate;
+  over_rows(n, 1, pool,
+            [&](std::int64_t first, std::int64_t last) { row(y + first, gate + first, last - first); });
+}
+
+void soft_cap(float* x, float cap, std::int64_t n, ThreadPool& pool, Isa isa) {
+  const auto row = table_of(isa).soft_cap;
+  over_rows(n, 1, pool, [&](std::int64_t first, std::int64_t last) { row(x + first, cap, last - first); });
+}
+
+void add_bias(float* y, const float* bias, std::int64_t n, std::int64_t width, std::int64_t ld,
+              ThreadPool& pool, Isa isa) {
+  const auto row = table_of(isa).add;
+  over_rows(n, width, pool, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t t = first; t < last; ++t) row(y + t * ld, bias, width);
   });
 }
 

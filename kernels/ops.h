@@ -15,14 +15,23 @@ namespace brinkmap::kernels {
 void rms_norm(const float* x, const float* weight, float* y, std::int64_t n, std::int64_t width, float eps,
               ThreadPool& pool, Isa isa = active_isa());
 
+// y[t, i] = (x[t, i] - mean) / sqrt(variance + eps) * weight[i] + bias[i]; y may be x.
+void layer_norm(const float* x, const float* weight, const float* bias, float* y, std::int64_t n,
+                std::int64_t width, float eps, ThreadPool& pool, Isa isa = active_isa());
+
+// rms_norm of each head by itself, in place. x: [n, heads, head_dim] with leading dimension ld; weight:
+// [head_dim].
+void rms_norm_heads(float* x, const float* weight, std::int64_t n, int heads, int head_dim, std::int64_t ld,
+                    float eps, ThreadPool& pool, Isa isa = active_isa());
+
 enum class RopePairing { kAdjacent, kHalfSplit };  // (2i, 2i+1) or (i, i + dims/2)
 
 // Cosines and sines for positions [0, positions): angle(p, i) = p * base^(-2i/dims) / factors[i], computed in
-// f64.
+// f64; both times `magnitude`.
 class RopeTable {
  public:
   // `factors`: dims / 2 values, or empty for 1. dims is even.
-  RopeTable(int dims, double base, std::span<const float> factors, int positions);
+  RopeTable(int dims, double base, std::span<const float> factors, int positions, double magnitude = 1);
   int dims() const noexcept { return dims_; }
   int positions() const noexcept { return positions_; }
   const float* cosines(int position) const noexcept {  // dims / 2 values
@@ -62,6 +71,24 @@ Largest largest(const float* x, std::int64_t n, Isa isa = active_isa()) noexcept
 // y[t, i] = silu(gate[t, i]) * up[t, i]; y may be gate. n rows of `width`, silu(v) = v / (1 + exp(-v)).
 void swiglu(const float* gate, const float* up, float* y, std::int64_t n, std::int64_t width,
             ThreadPool& pool, Isa isa = active_isa());
+
+// The same with the tanh form of GELU: gelu(v) = v / 2 * (1 + tanh(u)) = v / (1 + exp(-2u)) with
+// u = sqrt(2 / pi) * (v + 0.044715 v^3).
+void geglu(const float* gate, const float* up, float* y, std::int64_t n, std::int64_t width, ThreadPool& pool,
+           Isa isa = active_isa());
+
+// x[i] <- gelu(x[i]).
+void gelu(float* x, std::int64_t n, ThreadPool& pool, Isa isa = active_isa());
+
+// y[i] <- y[i] / (1 + exp(-gate[i])).
+void sigmoid_gate(float* y, const float* gate, std::int64_t n, ThreadPool& pool, Isa isa = active_isa());
+
+// x[i] <- cap * tanh(x[i] / cap), off by at most 2^-22 cap. cap > 0.
+void soft_cap(float* x, float cap, std::int64_t n, ThreadPool& pool, Isa isa = active_isa());
+
+// y[t * ld + i] += bias[i] for n rows of `width`.
+void add_bias(float* y, const float* bias, std::int64_t n, std::int64_t width, std::int64_t ld,
+              ThreadPool& pool, Isa isa = active_isa());
 
 // y[i] += x[i].
 void add(float* y, const float* x, std::int64_t n, ThreadPool& pool, Isa isa = active_isa());

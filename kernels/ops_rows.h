@@ -10,11 +10,17 @@ namespace brinkmap::kernels {
 
 struct OpsTable {
   void (*rms_norm)(const float* x, const float* weight, float* y, std::int64_t width, float eps);
+  void (*layer_norm)(const float* x, const float* weight, const float* bias, float* y, std::int64_t width,
+                     float eps);
   void (*rope_adjacent)(float* x, const float* cosines, const float* sines, int pairs);
   void (*rope_half_split)(float* x, const float* cosines, const float* sines, int pairs);
   void (*softmax)(float* x, std::int64_t n);
   double (*log_sum_exp)(const float* x, std::int64_t n);
   void (*swiglu)(const float* gate, const float* up, float* y, std::int64_t n);
+  void (*geglu)(const float* gate, const float* up, float* y, std::int64_t n);
+  void (*gelu)(float* x, std::int64_t n);
+  void (*sigmoid_gate)(float* y, const float* gate, std::int64_t n);
+  void (*soft_cap)(float* x, float cap, std::int64_t n);
   void (*add)(float* y, const float* x, std::int64_t n);
   void (*exp)(const float* x, float* y, std::int64_t n);
   std::int64_t (*argmax)(const float* x, std::int64_t n, bool* finite);
@@ -56,9 +62,28 @@ template <class L>
   return m;
 }
 
+// cap * tanh(x / cap) with tanh(y) = 1 - 2 / (1 + exp(2y)).
+template <class L>
+[[gnu::always_inline]] inline typename L::V soft_cap_lanes(typename L::V x, typename L::V cap) {
+  using V = typename L::V;
+  const V one = L::set(1.0f);
+  const V y = L::div(x, cap);
+  const V e = exp_lanes<L>(L::add(y, y));
+  return L::mul(cap, L::sub(one, L::div(L::set(2.0f), L::add(one, e))));
+}
+
 template <class L>
 struct RowOps {
   using V = typename L::V;
+
+  // y[i] = map(lanes of inputs) over n elements; map takes as many vectors as there are inputs.
+  template <class Map, class... Input>
+  [[gnu::always_inline]] static void each(float* y, std::int64_t n, const Map& map, const Input*... in) {
+    std::int64_t i = 0;
+    for (; i + 16 <= n; i += 16) L::store(y + i, map(L::load(in + i)...));
+    if (const int rest = static_cast<int>(n - i); rest > 0)
+      L::store_part(y + i, map(L::load_part(in + i, rest)...), rest);
+  }
 
   static void rms_norm(const float* x, const float* weight, float* y, std::int64_t width, float eps) {
     V even = L::set(0), odd = L::set(0);
@@ -79,6 +104,34 @@ struct RowOps {
     if (const int rest = static_cast<int>(width - i); rest > 0)
       L::store_part(y + i, L::mul(L::mul(L::load_part(x + i, rest), inverse), L::load_part(weight + i, rest)),
                     rest);
+  }
+
+  // Sums as rms_norm does; the variance is the mean square of the distances from the mean.
+  static void layer_norm(const float* x, const float* weight, const float* bias, float* y, std::int64_t width,
+                         float eps) {
+    const std::int64_t whole = width / 16 * 16;
+    const int rest = static_cast<int>(width - whole);
+    V sum = L::set(0);
+    for (std::int64_t i = 0; i < whole; i += 16) sum = L::add(sum, L::load(x + i));
+    if (rest > 0) sum = L::add(sum, L::load_part(x + whole, rest));
+    const V mean = L::set(L::total(sum) / static_cast<float>(width));
+    V squares = L::set(0);
+    for (std::int64_t i = 0; i < whole; i += 16) {
+      const V d = L::sub(L::load(x + i), mean);
+      squares = L::fma(d, d, squares);
+    }
+    float last[16] = {};  // zeros beyond the row: a mean subtracted from nothing must not count
+    if (rest > 0) {
+      L::store_part(last, L::sub(L::load_part(x + whole, rest), mean), rest);
+      const V d = L::load(last);
+      squares = L::fma(d, d, squares);
+    }
+    const V inverse = L::set(1.0f / __builtin_sqrtf(L::total(squares) / static_cast<float>(width) + eps));
+    each(
+        y, width,
+        [&](V v, V w, V b)
+            __attribute__((always_inline)) { return L::fma(L::mul(L::sub(v, mean), inverse), w, b); },
+        x, weight, bias);
   }
 
   // The compiler vectorises these; nothing is contracted, so all instances agree.
@@ -135,16 +188,34 @@ struct RowOps {
     return static_cast<double>(top) + __builtin_log(total);
   }
 
-  [[gnu::always_inline]] static V silu_times(V gate, V up) {
-    const V one = L::set(1.0f);
-    const V sigmoid = L::div(gate, L::add(one, exp_lanes<L>(L::sub(L::set(0.0f), gate))));
-    return L::mul(sigmoid, up);
+  [[gnu::always_inline]] static V sigmoid_times(V x, V y) {  // y / (1 + exp(-x))
+    return L::div(y, L::add(L::set(1.0f), exp_lanes<L>(L::sub(L::set(0.0f), x))));
+  }
+  [[gnu::always_inline]] static V gelu_lanes(V x) {
+    const V cubic = L::fma(L::mul(x, x), L::set(0.044715f), L::set(1.0f));
+    return sigmoid_times(L::mul(L::mul(L::set(0x1.988454p+0f), x), cubic), x);  // 2 sqrt(2 / pi)
   }
   static void swiglu(const float* gate, const float* up, float* y, std::int64_t n) {
-    std::int64_t i = 0;
-    for (; i + 16 <= n; i += 16) L::store(y + i, silu_times(L::load(gate + i), L::load(up + i)));
-    if (const int rest = static_cast<int>(n - i); rest > 0)
-      L::store_part(y + i, silu_times(L::load_part(gate + i, rest), L::load_part(up + i, rest)), rest);
+    each(
+        y, n, [](V g, V u) __attribute__((always_inline)) { return L::mul(sigmoid_times(g, g), u); }, gate,
+        up);
+  }
+  static void geglu(const float* gate, const float* up, float* y, std::int64_t n) {
+    each(
+        y, n, [](V g, V u) __attribute__((always_inline)) { return L::mul(gelu_lanes(g), u); }, gate, up);
+  }
+  static void gelu(float* x, std::int64_t n) {
+    each(
+        x, n, [](V v) __attribute__((always_inline)) { return gelu_lanes(v); }, x);
+  }
+  static void sigmoid_gate(float* y, const float* gate, std::int64_t n) {
+    each(
+        y, n, [](V v, V g) __attribute__((always_inline)) { return sigmoid_times(g, v); }, y, gate);
+  }
+  static void soft_cap(float* x, float cap, std::int64_t n) {
+    const V c = L::set(cap);
+    each(
+        x, n, [&](V v) __attribute__((always_inline)) { return soft_cap_lanes<L>(v, c); }, x);
   }
 
   static void add(float* y, const float* x, std::int64_t n) {
@@ -152,10 +223,8 @@ struct RowOps {
   }
 
   static void exp(const float* x, float* y, std::int64_t n) {
-    std::int64_t i = 0;
-    for (; i + 16 <= n; i += 16) L::store(y + i, exp_lanes<L>(L::load(x + i)));
-    if (const int rest = static_cast<int>(n - i); rest > 0)
-      L::store_part(y + i, exp_lanes<L>(L::load_part(x + i, rest)), rest);
+    each(
+        y, n, [](V v) __attribute__((always_inline)) { return exp_lanes<L>(v); }, x);
   }
 
   static std::int64_t argmax(const float* x, std::int64_t n, bool* finite) {
@@ -173,7 +242,8 @@ struct RowOps {
   }
 
   static constexpr OpsTable table() {
-    return {rms_norm, rope_adjacent, rope_half_split, softmax, log_sum_exp, swiglu, add, exp, argmax};
+    return {rms_norm, layer_norm, rope_adjacent, rope_half_split, softmax, log_sum_exp, swiglu,
+            geglu,    gelu,       sigmoid_gate,  soft_cap,        add,     exp,         argmax};
   }
 };
 
