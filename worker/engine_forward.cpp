@@ -1,7 +1,6 @@
 #include "worker/engine_forward.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 
 namespace brinkmap::worker {
@@ -11,11 +10,8 @@ namespace {
 // Floats of logits held at once (64 MB): bounds the memory of a scored prompt whatever the vocabulary.
 constexpr std::int64_t kLogitFloats = std::int64_t{1} << 24;
 
-void grow(std::vector<float>& buffer, std::int64_t n) {
-  if (buffer.size() < static_cast<std::size_t>(n)) buffer.resize(static_cast<std::size_t>(n));
-}
-
-void grow(std::vector<std::int32_t>& buffer, std::int64_t n) {
+template <class T>
+void grow(std::vector<T>& buffer, std::int64_t n) {
   if (buffer.size() < static_cast<std::size_t>(n)) buffer.resize(static_cast<std::size_t>(n));
 }
 
@@ -27,8 +23,8 @@ Forward::Forward(std::shared_ptr<const Model> model, const EngineOptions& option
   shape_.heads = c.heads;
   shape_.kv_heads = c.kv_heads;
   shape_.head_dim = c.head_dim;
-  shape_.scale = 1.0f / std::sqrt(static_cast<float>(c.head_dim));
-  shape_.window = c.window;
+  shape_.scale = c.attention_scale;
+  shape_.cap = c.attention_cap;
   shape_.kv = options.kv;
 }
 
@@ -37,146 +33,89 @@ void Forward::reserve_positions(std::int64_t positions) {
   if (c.rope_dims == 0 || (rope_ && rope_->positions() >= positions)) return;
   // Doubling, so that growing sequences do not rebuild the table each time.
   const std::int64_t twice = rope_ ? 2 * std::int64_t{rope_->positions()} : 64;
-  const std::int64_t wanted = std::max(positions, std::min<std::int64_t>(c.context, twice));
-  rope_.emplace(c.rope_dims, c.rope_base, model_->rope_factors, static_cast<int>(wanted));
+  const int wanted = static_cast<int>(std::max(positions, std::min<std::int64_t>(c.context, twice)));
+  const auto make = [&](const Rope& rope) {
+    return kernels::RopeTable(c.rope_dims, rope.base, rope.factors, wanted, c.rope_magnitude);
+  };
+  rope_.emplace(make(model_->rope));
+  if (std::any_of(c.kinds.begin(), c.kinds.end(), [](const LayerKind& kind) { return kind.local; }))
+    local_rope_.emplace(make(model_->local_rope));
 }
 
-void Forward::pass(std::span<PassSequence> sequences, int layers, const Capture& capture) {
+// Lays the sequences' rows out and makes room for them.
+void Forward::begin(std::span<PassSequence> sequences) {
   n_ = 0;
   for (PassSequence& s : sequences) {
     s.first_row = n_;
-    s.rows = static_cast<std::int64_t>(s.tokens.size());
     n_ += s.rows;
   }
   const ModelConfig& c = model_->config;
-  const std::int64_t mixed = static_cast<std::int64_t>(c.heads) * c.head_dim;
+  const std::int64_t mixed = std::int64_t{c.heads} * c.head_dim;
   grow(x_, n_ * c.width);
   grow(h_, n_ * c.width);
+  grow(sum_, n_ * c.width);
   grow(q_, n_ * mixed);
   grow(mix_, n_ * mixed);
   grow(kv_, n_ * 2 * c.kv_heads * c.head_dim);
-  grow(gate_, n_ * c.ffn);
+  if (c.architecture->gated) grow(gate_, n_ * c.ffn);
   grow(up_, n_ * c.ffn);
   grow(positions_, n_);
   for (const PassSequence& s : sequences)
     for (std::int64_t i = 0; i < s.rows; ++i)
       positions_[static_cast<std::size_t>(s.first_row + i)] =
           static_cast<std::int32_t>(s.prefix_length + s.held + i);
-  embed(sequences);
+}
+
+void Forward::pass(std::span<PassSequence> sequences, int layers, const Capture& capture) {
+  for (PassSequence& s : sequences) s.rows = static_cast<std::int64_t>(s.tokens.size());
+  begin(sequences);
+  const std::int64_t width = model_->config.width;
+  pool_.parallel_for(static_cast<std::int64_t>(sequences.size()), [&](std::int64_t i, int) {
+    const PassSequence& s = sequences[static_cast<std::size_t>(i)];
+    embed(s.tokens, x_.data() + s.first_row * width);
+  });
   const std::vector<int>& wanted = options_.capture_layers;
   for (int l = 0; l < layers; ++l) {
-    block(model_->layers[static_cast<std::size_t>(l)], l, sequences, l == layers - 1);
+    const LayerWeights& w = model_->layers[static_cast<std::size_t>(l)];
+    attend(w, l, sequences, l == layers - 1, {});
+    if (n_ > 0) feed_forward(w, {});
     if (capture && std::binary_search(wanted.begin(), wanted.end(), l)) capture(l, x_.data());
   }
 }
 
-void Forward::embed(std::span<const PassSequence> sequences) {
+void Forward::embed(std::span<const std::int32_t> tokens, float* x) {
   const kernels::WeightView& e = model_->embedding;
   const std::size_t row = kernels::row_bytes(e.format, e.cols);
-  pool_.parallel_for(static_cast<std::int64_t>(sequences.size()), [&](std::int64_t i, int) {
-    const PassSequence& s = sequences[static_cast<std::size_t>(i)];
-    float* to = x_.data() + s.first_row * e.cols;
-    for (std::int32_t token : s.tokens) {
-      kernels::dequantize(e.format, e.data + static_cast<std::size_t>(token) * row, to, e.cols);
-      to += e.cols;
-    }
-  });
-}
-
-void Forward::load(const float* x, std::int64_t n, std::int64_t width) {
-  batch_.load(x, n, width, width, options_.activations);
-}
-
-void Forward::multiply(const kernels::WeightView& w, std::vector<float>& y, std::int64_t offset,
-                       std::int64_t ld) {
-  kernels::gemm(w, batch_, y.data() + offset, ld, pool_, options_.isa);
-}
-
-void Forward::block(const LayerWeights& w, int layer, std::span<PassSequence> sequences, bool last) {
-  attend(w, layer, sequences, last);
-  if (n_ > 0) feed_forward(w);
-}
-
-void Forward::attend(const LayerWeights& w, int layer, std::span<PassSequence> sequences, bool last) {
-  const ModelConfig& c = model_->config;
-  const kernels::RopePairing pairing = c.architecture->rope_pairing;
-  const std::int64_t mixed = static_cast<std::int64_t>(c.heads) * c.head_dim;
-  const std::int64_t kv = static_cast<std::int64_t>(c.kv_heads) * c.head_dim;
-
-  kernels::rms_norm(x_.data(), w.attn_norm, h_.data(), n_, c.width, c.norm_eps, pool_, options_.isa);
-  load(h_.data(), n_, c.width);
-  multiply(w.k, kv_, 0, 2 * kv);
-  multiply(w.v, kv_, kv, 2 * kv);
-  if (rope_)
-    kernels::rope(kv_.data(), n_, c.kv_heads, c.head_dim, 2 * kv, positions_.data(), *rope_, pairing, pool_,
-                  options_.isa);
-  attention_.resize(sequences.size());
-  for (std::size_t i = 0; i < sequences.size(); ++i) {
-    const PassSequence& s = sequences[i];
-    kernels::AttentionSequence& a = attention_[i];
-    a = {};
-    if (s.prefix_length > 0) {
-      a.prefix = s.prefix->piece(layer);
-      a.prefix.length = s.prefix_length;
-    }
-    a.own = s.own->piece(layer);
-    a.own.length = s.held + static_cast<std::int64_t>(s.tokens.size());
+  const float scale = model_->config.embedding_scale;
+  for (std::int32_t token : tokens) {
+    kernels::dequantize(e.format, e.data + static_cast<std::size_t>(token) * row, x, e.cols);
+    if (scale != 1)
+      for (std::int64_t i = 0; i < e.cols; ++i) x[i] *= scale;
+    x += e.cols;
   }
-  pool_.parallel_for(static_cast<std::int64_t>(sequences.size()), [&](std::int64_t i, int) {
-    const PassSequence& s = sequences[static_cast<std::size_t>(i)];
-    const float* k = kv_.data() + s.first_row * 2 * kv;
-    kernels::store_kv(shape_, k, k + kv, s.rows, 2 * kv, attention_[static_cast<std::size_t>(i)].own, s.held);
-  });
-
-  if (last) {
-    const std::int64_t before = n_;
-    keep_needed(sequences);
-    if (n_ == 0) return;
-    if (n_ != before) load(h_.data(), n_, c.width);
-  }
-  for (std::size_t i = 0; i < sequences.size(); ++i) {
-    attention_[i].first_row = sequences[i].first_row;
-    attention_[i].rows = sequences[i].rows;
-  }
-  multiply(w.q, q_, 0, mixed);
-  if (rope_)
-    kernels::rope(q_.data(), n_, c.heads, c.head_dim, mixed, positions_.data(), *rope_, pairing, pool_,
-                  options_.isa);
-  kernels::attention(shape_, attention_, q_.data(), mixed, mix_.data(), mixed, scratch_, pool_, options_.isa);
-  load(mix_.data(), n_, mixed);
-  multiply(w.output, h_, 0, c.width);
-  kernels::add(x_.data(), h_.data(), n_ * c.width, pool_, options_.isa);
 }
 
-// Moves the last `needed` rows of every sequence together, in x, h and the positions.
-void Forward::keep_needed(std::span<PassSequence> sequences) {
-  const std::int64_t width = model_->config.width;
-  std::int64_t to = 0;
-  for (PassSequence& s : sequences) {
-    const std::int64_t from = s.first_row + s.rows - s.needed;
-    if (from != to && s.needed > 0) {
-      const std::size_t bytes = static_cast<std::size_t>(s.needed * width) * sizeof(float);
-      std::memmove(x_.data() + to * width, x_.data() + from * width, bytes);
-      std::memmove(h_.data() + to * width, h_.data() + from * width, bytes);
-      std::copy_n(positions_.begin() + from, s.needed, positions_.begin() + to);
-    }
-    s.first_row = to;
-    s.rows = s.needed;
-    to += s.needed;
+void Forward::block(const LayerWeights& w, int layer, std::span<const std::int64_t> lengths, float* x,
+                    const See& see, BlockPart part) {
+  const std::int64_t longest = *std::max_element(lengths.begin(), lengths.end());
+  const std::int64_t capacity = (longest + kernels::kKvBlock - 1) / kernels::kKvBlock * kernels::kKvBlock;
+  reserve_positions(longest);
+  if (!block_caches_.empty() && block_caches_.front()->capacity() < capacity) block_caches_.clear();
+  while (block_caches_.size() < lengths.size())
+    block_caches_.push_back(std::make_unique<SequenceCache>(shape_, 1, capacity));
+  std::vector<PassSequence> sequences(lengths.size());
+  for (std::size_t i = 0; i < lengths.size(); ++i) {
+    sequences[i].own = block_caches_[i].get();
+    sequences[i].rows = sequences[i].needed = lengths[i];
   }
-  n_ = to;
-}
-
-void Forward::feed_forward(const LayerWeights& w) {
-  const ModelConfig& c = model_->config;
-  kernels::rms_norm(x_.data(), w.ffn_norm, h_.data(), n_, c.width, c.norm_eps, pool_, options_.isa);
-  load(h_.data(), n_, c.width);
-  multiply(w.gate, gate_, 0, c.ffn);
-  multiply(w.up, up_, 0, c.ffn);
-  kernels::swiglu(gate_.data(), up_.data(), gate_.data(), n_, c.ffn, pool_, options_.isa);
-  load(gate_.data(), n_, c.ffn);
-  multiply(w.down, h_, 0, c.width);
-  kernels::add(x_.data(), h_.data(), n_ * c.width, pool_, options_.isa);
+  begin(sequences);
+  const std::size_t bytes = static_cast<std::size_t>(n_ * model_->config.width) * sizeof(float);
+  std::memcpy(x_.data(), x, bytes);
+  cache_layer_ = 0;
+  if (part != BlockPart::kFeedForward) attend(w, layer, sequences, false, see);
+  if (part != BlockPart::kAttention) feed_forward(w, see);
+  cache_layer_.reset();
+  std::memcpy(x, x_.data(), bytes);
 }
 
 void Forward::logits(std::span<const std::int64_t> rows, bool log_sums, const Show& show) {
@@ -192,10 +131,10 @@ void Forward::logits(std::span<const std::int64_t> rows, bool log_sums, const Sh
     for (std::int64_t i = 0; i < here; ++i)
       std::memcpy(h_.data() + i * c.width, x_.data() + rows[static_cast<std::size_t>(first + i)] * c.width,
                   static_cast<std::size_t>(c.width) * sizeof(float));
-    kernels::rms_norm(h_.data(), model_->output_norm, h_.data(), here, c.width, c.norm_eps, pool_,
-                      options_.isa);
+    norm(model_->output_norm, h_.data(), h_.data(), here);
     load(h_.data(), here, c.width);
-    multiply(model_->output, logits_, 0, c.vocab);
+    multiply(model_->output, logits_, 0, c.vocab, here);
+    if (c.logit_cap > 0) kernels::soft_cap(logits_.data(), c.logit_cap, here * c.vocab, pool_, options_.isa);
     pool_.parallel_for(here, [&](std::int64_t i, int) {
       LogitRow& row = rows_[static_cast<std::size_t>(i)];
       row.logits = logits_.data() + i * c.vocab;

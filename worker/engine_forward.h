@@ -39,12 +39,27 @@ struct LogitRow {
   double log_probability(std::int32_t token) const { return static_cast<double>(logits[token]) - log_sum; }
 };
 
+// What a block shows of its inside: inputs X[n, cols] of its linear layers, and what its two halves add to
+// the residual stream, [n, width]. n counts the rows of all sequences, in order.
+enum class Tap : std::uint8_t {
+  kAttentionIn,   // of q, k and v (in parallel blocks also of up)
+  kMix,           // of the attention's output layer
+  kAttentionOut,  // added by attention, after its post-norm
+  kFeedIn,        // of gate and up
+  kDownIn,        // of down
+  kFeedOut,       // added by the feed-forward part, after its post-norm
+};
+using See = std::function<void(Tap tap, const float* x, std::int64_t n, std::int64_t cols)>;
+
+enum class BlockPart : std::uint8_t { kWhole, kAttention, kFeedForward };
+
 // Computes transformer blocks over the ragged rows of many sequences. Buffers grow to the largest pass and
 // stay.
 class Forward {
  public:
   Forward(std::shared_ptr<const Model> model, const EngineOptions& options, kernels::ThreadPool& pool);
 
+  // Of every layer's cache; only the window differs between blocks.
   const kernels::AttentionShape& shape() const noexcept { return shape_; }
 
   // Call before a pass that reaches position `positions` - 1.
@@ -62,34 +77,54 @@ class Forward {
   using Show = std::function<void(std::size_t i, const LogitRow& row)>;
   void logits(std::span<const std::int64_t> rows, bool log_sums, const Show& show);
 
+  // Calibration keeps the residual streams itself and runs one block after the other, with weights that it
+  // changes as it goes.
+  //
+  // x[tokens, width]: the input of the first block.
+  void embed(std::span<const std::int32_t> tokens, float* x);
+  // x[sum of lengths, width], in place: the stream after block `layer` (or after one half of it) computed
+  // with `w`, whatever the model's own weights are. Sequences of these lengths (each > 0) lie one after the
+  // other, each from position 0. `see` may be empty. The feed-forward half alone cannot run in a parallel
+  // block.
+  void block(const LayerWeights& w, int layer, std::span<const std::int64_t> lengths, float* x,
+             const See& see, BlockPart part = BlockPart::kWhole);
+
  private:
-  void embed(std::span<const PassSequence> sequences);
-  void block(const LayerWeights& w, int layer, std::span<PassSequence> sequences, bool last);
-  void attend(const LayerWeights& w, int layer, std::span<PassSequence> sequences, bool last);
-  void feed_forward(const LayerWeights& w);
+  void begin(std::span<PassSequence> sequences);
+  void attend(const LayerWeights& w, int layer, std::span<PassSequence> sequences, bool last, const See& see);
+  void keys_and_values(const LayerWeights& w, int layer, std::span<PassSequence> sequences);
+  void feed_forward(const LayerWeights& w, const See& see);
   void keep_needed(std::span<PassSequence> sequences);
+  void rotate(std::vector<float>& x, int heads, std::int64_t ld, int layer);
+  void norm(const Norm& norm, const float* x, float* y, std::int64_t n);
+  void add_to_stream(const Norm& post_norm, Tap tap, const See& see);
   void load(const float* x, std::int64_t n, std::int64_t width);
-  void multiply(const kernels::WeightView& w, std::vector<float>& y, std::int64_t offset, std::int64_t ld);
+  void multiply(const Linear& linear, std::vector<float>& y, std::int64_t offset, std::int64_t ld,
+                std::int64_t n);
 
   std::shared_ptr<const Model> model_;
   EngineOptions options_;
   kernels::ThreadPool& pool_;
   kernels::AttentionShape shape_;
   std::optional<kernels::RopeTable> rope_;
+  std::optional<kernels::RopeTable> local_rope_;
   kernels::ActivationBatch batch_;
   kernels::AttentionScratch scratch_;
 
-  std::int64_t n_ = 0;  // rows of x_
+  std::int64_t n_ = 0;              // rows of x_
+  std::optional<int> cache_layer_;  // where the caches hold a block alone
   std::vector<std::int32_t> positions_;
   std::vector<kernels::AttentionSequence> attention_;
   std::vector<float> x_;     // [n, width] residual stream
-  std::vector<float> h_;     // [n, width] normed input, then what is added to x
+  std::vector<float> h_;     // [n, width] normed input
+  std::vector<float> sum_;   // [n, width] what is added to x
   std::vector<float> q_;     // [n, heads * head_dim]
   std::vector<float> kv_;    // [n, 2, kv_heads * head_dim]
   std::vector<float> mix_;   // [n, heads * head_dim]
   std::vector<float> gate_;  // [n, ffn]
   std::vector<float> up_;
   std::vector<float> logits_;
+  std::vector<std::unique_ptr<SequenceCache>> block_caches_;  // of block(), one layer each
   std::vector<LogitRow> rows_;
 };
 

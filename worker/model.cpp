@@ -26,26 +26,14 @@ class Loader {
 
   std::shared_ptr<const Model> load() {
     const ModelConfig& c = model_->config;
-    const std::int64_t attention = static_cast<std::int64_t>(c.heads) * c.head_dim;
-    const std::int64_t kv = static_cast<std::int64_t>(c.kv_heads) * c.head_dim;
     model_->embedding = matrix("token_embd.weight", c.vocab, c.width);
-    model_->output_norm = vector("output_norm.weight", c.width);
-    model_->output = has("output.weight") ? matrix("output.weight", c.vocab, c.width) : model_->embedding;
-    for (int l = 0; l < c.layers; ++l) {
-      const std::string block = "blk." + std::to_string(l) + ".";
-      LayerWeights w;
-      w.attn_norm = vector(block + "attn_norm.weight", c.width);
-      w.q = matrix(block + "attn_q.weight", attention, c.width);
-      w.k = matrix(block + "attn_k.weight", kv, c.width);
-      w.v = matrix(block + "attn_v.weight", kv, c.width);
-      w.output = matrix(block + "attn_output.weight", c.width, attention);
-      w.ffn_norm = vector(block + "ffn_norm.weight", c.width);
-      w.gate = matrix(block + "ffn_gate.weight", c.ffn, c.width);
-      w.up = matrix(block + "ffn_up.weight", c.ffn, c.width);
-      w.down = matrix(block + "ffn_down.weight", c.width, c.ffn);
-      model_->layers.push_back(w);
-    }
-    load_rope_factors();
+    model_->output_norm = norm("output_norm", c.width);
+    if (has("output.weight"))
+      model_->output = linear("output", c.vocab, c.width, c.architecture->biases == Biases::kAll);
+    else
+      model_->output.weight = model_->embedding;
+    for (int l = 0; l < c.layers; ++l) load_layer("blk." + std::to_string(l) + ".");
+    load_rope();
     for (const auto& [name, tensor] : model_->row.tensors)
       if (!used_.contains(name))
         fail(name, "architecture " + c.architecture->name +
@@ -84,20 +72,102 @@ class Loader {
     return values.data();
   }
 
-  // Llama 3.1's long-context frequencies come as a tensor; linear scaling divides every angle.
-  void load_rope_factors() {
+  Norm norm(const std::string& name, std::int64_t n) {
+    Norm out;
+    out.weight = vector(name + ".weight", n);
+    if (model_->config.architecture->layer_norm) out.bias = vector(name + ".bias", n);
+    return out;
+  }
+
+  Linear linear(const std::string& name, std::int64_t rows, std::int64_t cols, bool needs_bias) {
+    Linear out;
+    out.weight = matrix(name + ".weight", rows, cols);
+    if (needs_bias || has(name + ".bias")) out.bias = vector(name + ".bias", rows);
+    return out;
+  }
+
+  // Rows [first, first + rows) of a fused layer.
+  static Linear part(const Linear& whole, std::int64_t first, std::int64_t rows) {
+    Linear out = whole;
+    out.weight.data +=
+        static_cast<std::size_t>(first) * kernels::row_bytes(whole.weight.format, whole.weight.cols);
+    out.weight.rows = rows;
+    if (out.bias != nullptr) out.bias += first;
+    return out;
+  }
+
+  void load_layer(const std::string& block) {
     const ModelConfig& c = model_->config;
-    const std::size_t pairs = static_cast<std::size_t>(c.rope_dims / 2);
-    if (has("rope_freqs.weight")) {
-      const float* factors = vector("rope_freqs.weight", static_cast<std::int64_t>(pairs));
-      model_->rope_factors.assign(factors, factors + pairs);
-      for (float f : model_->rope_factors)
-        if (!(f > 0 && std::isfinite(f)))
-          fail("rope_freqs.weight", "expected positive numbers, found " + std::to_string(f));
+    const Architecture& a = *c.architecture;
+    LayerWeights w;
+    w.attn_norm = norm(block + "attn_norm", c.width);
+    load_attention(block, w);
+    if (!a.parallel) w.ffn_norm = norm(block + a.ffn_norm, c.width);
+    if (a.post_norms) {
+      w.attn_post_norm = norm(block + "post_attention_norm", c.width);
+      w.ffn_post_norm = norm(block + "post_ffw_norm", c.width);
+    }
+    const bool biases = a.biases == Biases::kAll;
+    if (!a.gated) {
+      w.up = linear(block + "ffn_up", c.ffn, c.width, biases);
+    } else if (has(block + "ffn_gate.weight")) {
+      w.gate = linear(block + "ffn_gate", c.ffn, c.width, biases);
+      w.up = linear(block + "ffn_up", c.ffn, c.width, biases);
+    } else {
+      const Linear fused = linear(block + "ffn_up", 2 * std::int64_t{c.ffn}, c.width, biases);
+      w.gate = part(fused, 0, c.ffn);
+      w.up = part(fused, c.ffn, c.ffn);
+    }
+    w.down = linear(block + "ffn_down", c.width, c.ffn, biases);
+    model_->layers.push_back(w);
+  }
+
+  void load_attention(const std::string& block, LayerWeights& w) {
+    const ModelConfig& c = model_->config;
+    const Architecture& a = *c.architecture;
+    const std::int64_t mixed = std::int64_t{c.heads} * c.head_dim;
+    const std::int64_t kv = std::int64_t{c.kv_heads} * c.head_dim;
+    const bool biases = a.biases != Biases::kOptional;
+    if (has(block + "attn_qkv.weight")) {
+      const Linear fused = linear(block + "attn_qkv", mixed + 2 * kv, c.width, biases);
+      w.q = part(fused, 0, mixed);
+      w.k = part(fused, mixed, kv);
+      w.v = part(fused, mixed + kv, kv);
+    } else {
+      w.q = linear(block + "attn_q", mixed, c.width, biases);
+      w.k = linear(block + "attn_k", kv, c.width, biases);
+      w.v = linear(block + "attn_v", kv, c.width, biases);
+    }
+    w.output = linear(block + "attn_output", c.width, mixed, a.biases == Biases::kAll);
+    if (!a.head_norms) return;
+    w.q_norm = norm(block + "attn_q_norm", c.head_dim);
+    w.k_norm = norm(block + "attn_k_norm", c.head_dim);
+  }
+
+  // Frequency factors come as a tensor: Llama 3.1's, or long-rope's, of which the short ones hold within the
+  // original context, beyond which read_config lets no sequence go. Linear scaling divides every angle.
+  void load_rope() {
+    const ModelConfig& c = model_->config;
+    model_->rope.base = c.rope_base;
+    model_->local_rope.base = c.local_rope_base;
+    if (has("rope_freqs.weight")) model_->rope.factors = rope_factors("rope_freqs.weight");
+    if (has("rope_factors_short.weight") || has("rope_factors_long.weight")) {
+      rope_factors("rope_factors_long.weight");
+      model_->rope.factors = rope_factors("rope_factors_short.weight");
     }
     if (c.rope_scale == 1) return;
-    if (model_->rope_factors.empty()) model_->rope_factors.assign(pairs, 1.0f);
-    for (float& f : model_->rope_factors) f = static_cast<float>(static_cast<double>(f) * c.rope_scale);
+    std::vector<float>& factors = model_->rope.factors;
+    if (factors.empty()) factors.assign(static_cast<std::size_t>(c.rope_dims / 2), 1.0f);
+    for (float& f : factors) f = static_cast<float>(static_cast<double>(f) * c.rope_scale);
+  }
+
+  std::vector<float> rope_factors(const std::string& name) {
+    const std::int64_t pairs = model_->config.rope_dims / 2;
+    const float* values = vector(name, pairs);
+    for (std::int64_t i = 0; i < pairs; ++i)
+      if (!(values[i] > 0 && std::isfinite(values[i])))
+        fail(name, "expected positive numbers, found " + std::to_string(values[i]));
+    return {values, values + pairs};
   }
 
   std::shared_ptr<Model> model_;

@@ -12,6 +12,12 @@
 
 namespace brinkmap::worker {
 
+// What one block does differently from its neighbours.
+struct LayerKind {
+  int window = 0;      // sliding window in tokens; 0: full
+  bool local = false;  // rotates with Model::local_rope
+};
+
 // Hyper-parameters of one model, checked against its tensors.
 struct ModelConfig {
   const Architecture* architecture = nullptr;
@@ -23,19 +29,47 @@ struct ModelConfig {
   int head_dim = 0;
   int rope_dims = 0;  // even, at most head_dim
   double rope_base = 10000.0;
-  double rope_scale = 1;  // linear scaling: angles are divided by it
+  double rope_scale = 1;      // linear scaling: angles are divided by it
+  double rope_magnitude = 1;  // times cosines and sines (attention factor of long-rope)
+  double local_rope_base = 10000.0;
   float norm_eps = 1e-5f;
+  float attention_scale = 0;  // of q . k
+  float attention_cap = 0;    // soft cap of scores: cap * tanh(score / cap); 0: none
+  float logit_cap = 0;
+  float embedding_scale = 1;
   int vocab = 0;
-  int context = 0;  // tokens
-  int window = 0;   // sliding window in tokens; 0: full
+  int context = 0;               // tokens
+  int window = 0;                // sliding window in tokens of the blocks that have one; 0: none has
+  std::vector<LayerKind> kinds;  // [layers]
 };
 
+// y = W x + b.
+struct Linear {
+  kernels::WeightView weight;
+  const float* bias = nullptr;  // null when there is none
+};
+
+struct Norm {
+  const float* weight = nullptr;  // null: no norm here
+  const float* bias = nullptr;    // of a layer norm
+};
+
+// A fused tensor (attn_qkv, or gate and up in ffn_up) is bound as its parts.
 struct LayerWeights {
-  const float* attn_norm = nullptr;  // [width]
-  const float* ffn_norm = nullptr;
-  kernels::WeightView q, k, v,
-      output;  // [heads * head_dim, width], [kv_heads * head_dim, width] twice, [width, heads * head_dim]
-  kernels::WeightView gate, up, down;  // [ffn, width] twice, [width, ffn]
+  Norm attn_norm;         // [width]
+  Norm attn_post_norm;    // of what attention adds
+  Norm ffn_norm;          // null in parallel blocks
+  Norm ffn_post_norm;     // of what the feed-forward part adds
+  Norm q_norm, k_norm;    // [head_dim]
+  Linear q, k, v;         // [heads * head_dim, width], [kv_heads * head_dim, width] twice
+  Linear output;          // [width, heads * head_dim]
+  Linear gate, up, down;  // [ffn, width] twice, [width, ffn]; gate is null where nothing is gated
+};
+
+// Angle of pair i at position p: p * base^(-2i/dims) / factors[i].
+struct Rope {
+  double base = 10000.0;
+  std::vector<float> factors;  // [rope_dims / 2], or empty for 1
 };
 
 // A row ready to compute: weights as the recipe made them, norms in f32. Immutable and shared by threads.
@@ -43,11 +77,12 @@ struct Model {
   ModelConfig config;
   RowWeights row;
   kernels::WeightView embedding;  // [vocab, width]
-  kernels::WeightView output;     // = embedding when tied
-  const float* output_norm = nullptr;
+  Linear output;                  // the embedding when tied
+  Norm output_norm;
   std::vector<LayerWeights> layers;
-  std::vector<float> rope_factors;    // [rope_dims / 2], or empty: each angle is divided by its factor
-  std::list<std::vector<float>> f32;  // storage of the norms
+  Rope rope;
+  Rope local_rope;                    // of blocks whose kind says so
+  std::list<std::vector<float>> f32;  // storage of norms and biases
 
   const std::string& path() const { return row.file->path(); }
 };

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <initializer_list>
 #include <limits>
+#include <optional>
 
 #include "schedule/error.h"
 #include "worker/gguf_parse.h"
@@ -17,17 +18,17 @@ constexpr std::int64_t kMaxWidth = 1 << 20;
 constexpr std::int64_t kMaxVocab = 1 << 24;
 constexpr std::int64_t kMaxContext = 1 << 26;
 
-// Metadata that changes what a llama-like model computes and that this build does not compute. The value
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+// Metadata that changes what a model computes and that this build does not compute. The value
 // beside it is the one that changes nothing.
 struct Neutral {
   const char* key;
   double value;
 };
 constexpr Neutral kUnsupported[] = {
-    {"attention.scale", 0},          {"logit_scale", 1},
-    {"embedding_scale", 1},          {"residual_scale", 1},
-    {"attn_logit_softcapping", 0},   {"final_logit_softcapping", 0},
-    {"attention.max_alibi_bias", 0}, {"attention.clamp_kqv", 0},
+    {"logit_scale", 1},         {"embedding_scale", 1},          {"residual_scale", 1},
+    {"attention.clamp_kqv", 0}, {"attention.max_alibi_bias", 0},
 };
 
 class ConfigReader {
@@ -53,12 +54,11 @@ class ConfigReader {
                                                " heads, found " + std::to_string(c.kv_heads));
     read_head_dim(c);
     read_rope(c);
-    const double eps = file_.number(key("attention.layer_norm_rms_epsilon"));
-    if (!(eps > 0 && eps < 1))
-      fail(key("attention.layer_norm_rms_epsilon"),
-           "expected a number in (0, 1), found " + std::to_string(eps));
-    c.norm_eps = static_cast<float>(eps);
-    c.window = integer_or("attention.sliding_window", 0, 0, std::numeric_limits<std::int32_t>::max());
+    const Architecture& a = *c.architecture;
+    c.norm_eps = static_cast<float>(
+        positive(a.layer_norm ? "attention.layer_norm_epsilon" : "attention.layer_norm_rms_epsilon", {}, 1));
+    read_scales(c);
+    read_windows(c);
     read_vocab(c);
     integer_or("expert_count", 0, 0, 0);
     integer_or("expert_used_count", 0, 0, 0);
@@ -102,25 +102,105 @@ class ConfigReader {
                                             " dimensions are more than " + std::to_string(kMaxWidth));
   }
 
+  // A number in (0, below); the key must be there unless there is a fallback.
+  double positive(const std::string& name, std::optional<double> fallback, double below) const {
+    const double value = fallback ? file_.number_or(key(name), *fallback) : file_.number(key(name));
+    if (!(value > 0 && value < below))
+      fail(key(name), "expected a number in (0, " + (std::isinf(below) ? "inf" : std::to_string(below)) +
+                          "), found " + std::to_string(value));
+    return value;
+  }
+
+  // As above, where 0 (or no key) means that there is none.
+  float cap(const std::string& name, float fallback) const {
+    const double value = file_.number_or(key(name), static_cast<double>(fallback));
+    return value == 0 ? 0.0f : static_cast<float>(positive(name, value, kInfinity));
+  }
+
+  void read_scales(ModelConfig& c) const {
+    const Architecture& a = *c.architecture;
+    const int per_head = c.layers == a.layers_scaled_by_width ? c.width / c.heads : c.head_dim;
+    c.attention_scale = cap("attention.scale", 1.0f / std::sqrt(static_cast<float>(per_head)));
+    if (c.attention_scale == 0)  // llama.cpp: 0 is "not set"
+      c.attention_scale = 1.0f / std::sqrt(static_cast<float>(per_head));
+    c.attention_cap = cap("attn_logit_softcapping", a.attention_cap);
+    c.logit_cap = cap("final_logit_softcapping", a.logit_cap);
+    if (a.scaled_embedding) c.embedding_scale = std::sqrt(static_cast<float>(c.width));
+  }
+
+  void read_windows(ModelConfig& c) const {
+    const Architecture& a = *c.architecture;
+    c.window = integer_or("attention.sliding_window", a.window, 0, std::numeric_limits<std::int32_t>::max());
+    c.kinds.resize(static_cast<std::size_t>(c.layers));
+    if (c.window == 0) return;
+    const std::string pattern = key("attention.sliding_window_pattern");
+    const auto found = file_.metadata().find(pattern);
+    if (found != file_.metadata().end() && found->second.type == kGgufArray) {
+      const std::vector<bool> local = flags(pattern, found->second);
+      if (local.size() < c.kinds.size())
+        fail(pattern, "expected one flag for each of " + std::to_string(c.layers) + " blocks, found " +
+                          std::to_string(local.size()));
+      for (std::size_t l = 0; l < c.kinds.size(); ++l) set_kind(c, l, local[l]);
+      return;
+    }
+    const int period = integer_or("attention.sliding_window_pattern", a.local_period, 0, kMaxLayers);
+    for (std::size_t l = 0; l < c.kinds.size(); ++l)
+      set_kind(c, l, period == 0 || static_cast<int>(l) % period < period - 1);
+  }
+
+  static void set_kind(ModelConfig& c, std::size_t layer, bool local) {
+    if (!local) return;
+    c.kinds[layer].window = c.window;
+    c.kinds[layer].local = c.architecture->local_rope_base > 0;
+  }
+
+  std::vector<bool> flags(const std::string& where, const GgufValue& value) const {
+    std::vector<bool> out;
+    for (const GgufValue& element : *std::get<std::shared_ptr<const GgufArray>>(value.value)) {
+      const bool* flag = std::get_if<bool>(&element.value);
+      if (flag == nullptr) fail(where, "expected an array of flags");
+      out.push_back(*flag);
+    }
+    return out;
+  }
+
   void read_rope(ModelConfig& c) const {
     c.rope_dims = integer_or("rope.dimension_count", c.head_dim, 0, c.head_dim);
     if (c.rope_dims % 2 != 0)
       fail(key("rope.dimension_count"), "expected an even number, found " + std::to_string(c.rope_dims));
-    c.rope_base = file_.number_or(key("rope.freq_base"), 10000.0);
-    if (!(c.rope_base > 0 && std::isfinite(c.rope_base)))
-      fail(key("rope.freq_base"), "expected a positive number, found " + std::to_string(c.rope_base));
+    c.rope_base = positive("rope.freq_base", 10000.0, kInfinity);
+    c.local_rope_base = positive(
+        "rope.freq_base_swa",
+        c.architecture->local_rope_base > 0 ? c.architecture->local_rope_base : c.rope_base, kInfinity);
+    if (c.architecture->local_rope_base == 0 && c.local_rope_base != c.rope_base)
+      fail(key("rope.freq_base_swa"), "this build rotates all blocks of this architecture alike, by " +
+                                          std::to_string(c.rope_base) + "; found " +
+                                          std::to_string(c.local_rope_base));
     // The older key of linear scaling means the same as type linear.
     const bool old_key = file_.has(key("rope.scale_linear"));
-    const std::string type = file_.text_or(key("rope.scaling.type"), old_key ? "linear" : "none");
-    if (type != "none" && type != "linear")
-      fail(key("rope.scaling.type"), "this build knows none and linear; found '" + printable(type) + "'");
+    const bool long_rope = file_.find("rope_factors_short.weight") != nullptr;
+    const std::string fallback = old_key ? "linear" : long_rope ? "longrope" : "none";
+    const std::string type = file_.text_or(key("rope.scaling.type"), fallback);
+    if (type == "longrope" && long_rope) return read_long_rope(c);
+    if (long_rope || (type != "none" && type != "linear"))
+      fail(key("rope.scaling.type"),
+           std::string("this build knows none, linear, and longrope with the tensor ") +
+               "rope_factors_short.weight; found '" + printable(type) + "'" +
+               (long_rope ? " beside that tensor" : ""));
+    c.rope_magnitude = positive("rope.scaling.attn_factor", 1.0, kInfinity);
     if (type == "none") return;
     const std::string name =
         file_.has(key("rope.scaling.factor")) ? "rope.scaling.factor" : "rope.scale_linear";
-    c.rope_scale = file_.number_or(key(name), 1.0);
-    if (c.rope_scale == 0) c.rope_scale = 1;  // llama.cpp writes 0 for "not set"
-    if (!(c.rope_scale > 0 && std::isfinite(c.rope_scale)))
-      fail(key(name), "expected a positive number, found " + std::to_string(c.rope_scale));
+    // llama.cpp writes 0 for "not set".
+    const double scale = file_.number_or(key(name), 1.0);
+    c.rope_scale = scale == 0 ? 1 : positive(name, 1.0, kInfinity);
+  }
+
+  // Long-rope has two sets of factors, one for sequences within the context of pre-training, one for longer
+  // ones. Which one a sequence takes must not depend on its company, so this build stays within that context.
+  void read_long_rope(ModelConfig& c) const {
+    c.rope_magnitude = positive("rope.scaling.attn_factor", 1.0, kInfinity);
+    c.context = std::min(c.context, integer("rope.scaling.original_context_length", 1, kMaxContext));
   }
 
   void read_vocab(ModelConfig& c) const {

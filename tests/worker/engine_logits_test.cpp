@@ -22,12 +22,12 @@ struct Distance {
   double mean_kl = 0;
 };
 
-json llama_entry() {
+json entry_of(const std::string& name) {
   std::ifstream in(tests::reference("logits/index.json"));
   const json index = json::parse(in);
   for (const json& model : index["models"])
-    if (model["name"] == "llama") return model;
-  throw std::runtime_error("index.json has no llama");
+    if (model["name"] == name) return model;
+  throw std::runtime_error("index.json has no " + name);
 }
 
 std::vector<float> read_floats(const std::string& name) {
@@ -84,9 +84,12 @@ std::vector<float> all_logits(const std::shared_ptr<const Model>& model, const j
   return out;
 }
 
-TEST(EngineLogits, AreTheExactOnesUpToF32WithF32Activations) {
+class EngineLogits : public testing::TestWithParam<const char*> {};
+INSTANTIATE_TEST_SUITE_P(Families, EngineLogits, testing::Values("llama", "qwen2", "phi2"));
+
+TEST_P(EngineLogits, AreTheExactOnesUpToF32WithF32Activations) {
   BRINKMAP_NEEDS_REFERENCE("logits/index.json");
-  const json entry = llama_entry();
+  const json entry = entry_of(GetParam());
   kernels::ThreadPool pool(2);
   for (const json& level : entry["levels"]) {
     const auto model = open_model(level["gguf"], "as-is", pool);
@@ -105,9 +108,9 @@ TEST(EngineLogits, AreTheExactOnesUpToF32WithF32Activations) {
   }
 }
 
-TEST(EngineLogits, AreAsCloseAsThePeersWithInt8Activations) {
+TEST_P(EngineLogits, AreAsCloseAsThePeersWithInt8Activations) {
   BRINKMAP_NEEDS_REFERENCE("logits/index.json");
-  const json entry = llama_entry();
+  const json entry = entry_of(GetParam());
   kernels::ThreadPool pool(2);
   for (const json& level : entry["levels"]) {
     if (level["level"] == "F32" || level["level"] == "F16") continue;  // they never meet int8 activations
@@ -130,19 +133,20 @@ TEST(EngineLogits, AreAsCloseAsThePeersWithInt8Activations) {
 
 // The recipes' own quantizing, all arithmetic in f32, against the F32 model: at most 1.1 times the mean KL
 // that llama-quantize's files have.
-TEST(EngineLogits, OfOurRecipesAreAsCloseToTheBaseAsLlamaQuantizes) {
+TEST_P(EngineLogits, OfOurRecipesAreAsCloseToTheBaseAsLlamaQuantizes) {
   BRINKMAP_NEEDS_REFERENCE("logits/index.json");
-  const json entry = llama_entry();
+  const json entry = entry_of(GetParam());
   kernels::ThreadPool pool(2);
-  const auto exact = read_floats("llama/llama-F32.exact.f32");
+  const std::string name = GetParam();
+  const auto exact = read_floats(name + "/" + name + "-F32.exact.f32");
   for (const json& level : entry["levels"]) {
     if (!level.contains("exact_vs_F32_exact")) continue;
     std::string recipe = level["level"];
     std::transform(recipe.begin(), recipe.end(), recipe.begin(),
                    [](unsigned char c) { return std::tolower(c); });
     if (!is_recipe(recipe)) continue;
-    const auto found = all_logits(open_model("llama/llama-F16.gguf", recipe, pool), entry["sequences"],
-                                  Kind::kF32, kernels::active_isa(), pool);
+    const auto found = all_logits(open_model(name + "/" + name + "-F16.gguf", recipe, pool),
+                                  entry["sequences"], Kind::kF32, kernels::active_isa(), pool);
     const double theirs = level["exact_vs_F32_exact"]["mean_kl"];
     const double ours = distance(found, exact, entry["n_vocab"]).mean_kl;
     EXPECT_LE(ours, 1.1 * theirs) << recipe;
@@ -150,9 +154,9 @@ TEST(EngineLogits, OfOurRecipesAreAsCloseToTheBaseAsLlamaQuantizes) {
   }
 }
 
-TEST(EngineLogits, GreedyTokensAreThePeersInF32) {
+TEST_P(EngineLogits, GreedyTokensAreThePeersInF32) {
   BRINKMAP_NEEDS_REFERENCE("logits/index.json");
-  const json entry = llama_entry();
+  const json entry = entry_of(GetParam());
   kernels::ThreadPool pool(1);
   for (const json& level : entry["levels"]) {
     if (level["level"] != "F32") continue;

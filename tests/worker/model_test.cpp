@@ -84,24 +84,24 @@ TEST(Model, ReadsHyperParametersAndBindsTensors) {
   EXPECT_EQ(c.rope_dims, 8);
   EXPECT_EQ(c.vocab, 10);
   EXPECT_EQ(c.window, 0);
-  EXPECT_EQ(model->layers[0].k.rows, 16);
-  EXPECT_EQ(model->layers[0].down.cols, 64);
-  EXPECT_NE(model->output.data, model->embedding.data);
+  EXPECT_EQ(model->layers[0].k.weight.rows, 16);
+  EXPECT_EQ(model->layers[0].down.weight.cols, 64);
+  EXPECT_NE(model->output.weight.data, model->embedding.data);
 }
 
 TEST(Model, TiesTheOutputToTheEmbeddingWhenThereIsNone) {
   Parts parts;
   parts.tensors.erase("output.weight");
   const auto model = parts.load();
-  EXPECT_EQ(model->output.data, model->embedding.data);
+  EXPECT_EQ(model->output.weight.data, model->embedding.data);
 }
 
 TEST(Model, CombinesFrequencyFactorsWithLinearScaling) {
   Parts parts;
-  EXPECT_TRUE(parts.load()->rope_factors.empty());
+  EXPECT_TRUE(parts.load()->rope.factors.empty());
   parts.keys["llama.rope.scaling.type"] = gguf_text("linear");
   parts.keys["llama.rope.scaling.factor"] = gguf_f32(4.0f);
-  EXPECT_EQ(parts.load()->rope_factors, (std::vector<float>{4, 4, 4, 4}));
+  EXPECT_EQ(parts.load()->rope.factors, (std::vector<float>{4, 4, 4, 4}));
   parts.tensors["rope_freqs.weight"] = {4};
   EXPECT_THAT(parts.refusal(), AllOf(HasSubstr("rope_freqs.weight"), HasSubstr("positive")));
 }
@@ -130,7 +130,7 @@ TEST(Model, NamesTheKeyThatIsMissingAbsurdOrContradictory) {
       {"llama.context_length", gguf_u32(0), {"llama.context_length"}},
       {"llama.vocab_size", gguf_u32(11), {"llama.vocab_size", "10", "11"}},
       {"llama.expert_count", gguf_u32(8), {"llama.expert_count", "8"}},
-      {"llama.attention.scale", gguf_f32(0.5f), {"llama.attention.scale"}},
+      {"llama.logit_scale", gguf_f32(0.5f), {"llama.logit_scale"}},
       {"tokenizer.ggml.tokens",
        gguf_texts(std::vector<std::string>{"a", "b"}),
        {"tokenizer.ggml.tokens", "10", "2"}},
@@ -162,8 +162,10 @@ TEST(Model, NamesTheTensorThatIsMissingMisshapenOrUnused) {
               AllOf(HasSubstr("blk.0.attn_k.weight"), HasSubstr("[32, 16]"), HasSubstr("[32, 32]")));
   EXPECT_THAT(refusal([](Parts& p) { p.tensors["output_norm.weight"] = {33}; }),
               HasSubstr("output_norm.weight"));
-  EXPECT_THAT(refusal([](Parts& p) { p.tensors["blk.0.attn_q.bias"] = {32}; }),
-              AllOf(HasSubstr("blk.0.attn_q.bias"), HasSubstr("no such tensor")));
+  EXPECT_THAT(refusal([](Parts& p) { p.tensors["blk.0.attn_norm.bias"] = {32}; }),
+              AllOf(HasSubstr("blk.0.attn_norm.bias"), HasSubstr("no such tensor")));
+  EXPECT_THAT(refusal([](Parts& p) { p.tensors["blk.0.attn_q.bias"] = {16}; }),
+              AllOf(HasSubstr("blk.0.attn_q.bias"), HasSubstr("[32]")));
   EXPECT_THAT(refusal([](Parts& p) { p.tensors["blk.1.attn_norm.weight"] = {32}; }),
               HasSubstr("blk.1.attn_norm.weight"));
 }
