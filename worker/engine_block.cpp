@@ -34,18 +34,18 @@ void Forward::rotate(std::vector<float>& x, int heads, std::int64_t ld, int laye
                 c.architecture->rope_pairing, pool_, options_.isa);
 }
 
-void Forward::attend(const LayerWeights& w, int layer, std::span<PassSequence> sequences, bool last,
+bool Forward::attend(const LayerWeights& w, int layer, std::span<PassSequence> sequences, bool last,
                      const See& see) {
   const ModelConfig& c = model_->config;
   const std::int64_t mixed = std::int64_t{c.heads} * c.head_dim;
   norm(w.attn_norm, x_.data(), h_.data(), n_);
   load(h_.data(), n_, c.width);
-  if (see) see(Tap::kAttentionIn, h_.data(), n_, c.width);
+  if (see && !see(Tap::kAttentionIn, h_.data(), n_, c.width)) return false;
   keys_and_values(w, layer, sequences);
   if (last) {
     const std::int64_t before = n_;
     keep_needed(sequences);
-    if (n_ == 0) return;
+    if (n_ == 0) return true;
     if (n_ != before) load(h_.data(), n_, c.width);
   }
   for (std::size_t i = 0; i < sequences.size(); ++i) {
@@ -61,9 +61,9 @@ void Forward::attend(const LayerWeights& w, int layer, std::span<PassSequence> s
   shape.window = c.kinds[static_cast<std::size_t>(layer)].window;
   kernels::attention(shape, attention_, q_.data(), mixed, mix_.data(), mixed, scratch_, pool_, options_.isa);
   load(mix_.data(), n_, mixed);
-  if (see) see(Tap::kMix, mix_.data(), n_, mixed);
+  if (see && !see(Tap::kMix, mix_.data(), n_, mixed)) return false;
   multiply(w.output, sum_, 0, c.width, n_);
-  add_to_stream(w.attn_post_norm, Tap::kAttentionOut, see);
+  return add_to_stream(w.attn_post_norm, Tap::kAttentionOut, see);
 }
 
 // Of all rows: later tokens need them even where a row itself is not wanted any more.
@@ -112,12 +112,12 @@ void Forward::keep_needed(std::span<PassSequence> sequences) {
   n_ = to;
 }
 
-void Forward::feed_forward(const LayerWeights& w, const See& see) {
+bool Forward::feed_forward(const LayerWeights& w, const See& see) {
   const ModelConfig& c = model_->config;
   const Architecture& a = *c.architecture;
   if (!a.parallel) norm(w.ffn_norm, x_.data(), h_.data(), n_);
   load(h_.data(), n_, c.width);
-  if (see) see(Tap::kFeedIn, h_.data(), n_, c.width);
+  if (see && !see(Tap::kFeedIn, h_.data(), n_, c.width)) return false;
   multiply(w.up, up_, 0, c.ffn, n_);
   if (a.gated) {
     multiply(w.gate, gate_, 0, c.ffn, n_);
@@ -127,16 +127,17 @@ void Forward::feed_forward(const LayerWeights& w, const See& see) {
     kernels::gelu(up_.data(), n_ * c.ffn, pool_, options_.isa);
   }
   load(up_.data(), n_, c.ffn);
-  if (see) see(Tap::kDownIn, up_.data(), n_, c.ffn);
+  if (see && !see(Tap::kDownIn, up_.data(), n_, c.ffn)) return false;
   multiply(w.down, sum_, 0, c.width, n_);
-  add_to_stream(w.ffn_post_norm, Tap::kFeedOut, see);
+  return add_to_stream(w.ffn_post_norm, Tap::kFeedOut, see);
 }
 
-void Forward::add_to_stream(const Norm& post_norm, Tap tap, const See& see) {
+bool Forward::add_to_stream(const Norm& post_norm, Tap tap, const See& see) {
   const std::int64_t width = model_->config.width;
   if (post_norm.weight != nullptr) norm(post_norm, sum_.data(), sum_.data(), n_);
-  if (see) see(tap, sum_.data(), n_, width);
+  if (see && !see(tap, sum_.data(), n_, width)) return false;
   kernels::add(x_.data(), sum_.data(), n_ * width, pool_, options_.isa);
+  return true;
 }
 
 }  // namespace brinkmap::worker

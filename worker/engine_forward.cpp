@@ -112,10 +112,10 @@ void Forward::block(const LayerWeights& w, int layer, std::span<const std::int64
   const std::size_t bytes = static_cast<std::size_t>(n_ * model_->config.width) * sizeof(float);
   std::memcpy(x_.data(), x, bytes);
   cache_layer_ = 0;
-  if (part != BlockPart::kFeedForward) attend(w, layer, sequences, false, see);
-  if (part != BlockPart::kAttention) feed_forward(w, see);
+  const bool whole = (part == BlockPart::kFeedForward || attend(w, layer, sequences, false, see)) &&
+                     (part == BlockPart::kAttention || feed_forward(w, see));
   cache_layer_.reset();
-  std::memcpy(x, x_.data(), bytes);
+  if (whole) std::memcpy(x, x_.data(), bytes);
 }
 
 void Forward::logits(std::span<const std::int64_t> rows, bool log_sums, const Show& show) {

@@ -49,7 +49,8 @@ enum class Tap : std::uint8_t {
   kDownIn,        // of down
   kFeedOut,       // added by the feed-forward part, after its post-norm
 };
-using See = std::function<void(Tap tap, const float* x, std::int64_t n, std::int64_t cols)>;
+// False: the rest is not wanted, the block ends there.
+using See = std::function<bool(Tap tap, const float* x, std::int64_t n, std::int64_t cols)>;
 
 enum class BlockPart : std::uint8_t { kWhole, kAttention, kFeedForward };
 
@@ -84,20 +85,21 @@ class Forward {
   void embed(std::span<const std::int32_t> tokens, float* x);
   // x[sum of lengths, width], in place: the stream after block `layer` (or after one half of it) computed
   // with `w`, whatever the model's own weights are. Sequences of these lengths (each > 0) lie one after the
-  // other, each from position 0. `see` may be empty. The feed-forward half alone cannot run in a parallel
-  // block.
+  // other, each from position 0. `see` may be empty; when it ends the block, x stays as it was. The
+  // feed-forward half alone cannot run in a parallel block.
   void block(const LayerWeights& w, int layer, std::span<const std::int64_t> lengths, float* x,
              const See& see, BlockPart part = BlockPart::kWhole);
 
  private:
   void begin(std::span<PassSequence> sequences);
-  void attend(const LayerWeights& w, int layer, std::span<PassSequence> sequences, bool last, const See& see);
+  // These two: false when `see` ended the block.
+  bool attend(const LayerWeights& w, int layer, std::span<PassSequence> sequences, bool last, const See& see);
+  bool feed_forward(const LayerWeights& w, const See& see);
   void keys_and_values(const LayerWeights& w, int layer, std::span<PassSequence> sequences);
-  void feed_forward(const LayerWeights& w, const See& see);
   void keep_needed(std::span<PassSequence> sequences);
   void rotate(std::vector<float>& x, int heads, std::int64_t ld, int layer);
   void norm(const Norm& norm, const float* x, float* y, std::int64_t n);
-  void add_to_stream(const Norm& post_norm, Tap tap, const See& see);
+  bool add_to_stream(const Norm& post_norm, Tap tap, const See& see);
   void load(const float* x, std::int64_t n, std::int64_t width);
   void multiply(const Linear& linear, std::vector<float>& y, std::int64_t offset, std::int64_t ld,
                 std::int64_t n);

@@ -70,6 +70,7 @@ TEST(ForwardBlock, ShowsTheInputsOfItsLinearLayersAndWhatItsHalvesAdd) {
     EXPECT_EQ(n, 19);
     EXPECT_TRUE(seen.emplace(tap, std::vector<float>(values, values + n * width)).second);
     cols[tap] = width;
+    return true;
   };
   const LayerWeights& w = model->layers[1];
   forward.block(w, 1, lengths, whole.data(), see);
@@ -89,6 +90,27 @@ TEST(ForwardBlock, ShowsTheInputsOfItsLinearLayersAndWhatItsHalvesAdd) {
   std::vector<float> product(x.size());
   kernels::gemm(w.down.weight, batch, product.data(), 256, pool);
   EXPECT_EQ(product, seen[Tap::kFeedOut]);
+}
+
+TEST(ForwardBlock, EndsWhereTheViewerWantsAndLeavesTheStream) {
+  const auto model = make_model();
+  kernels::ThreadPool pool(1);
+  Forward forward(model, f32_options(), pool);
+  const std::vector<std::int64_t> lengths = {19};
+  std::vector<float> x(kTokens.size() * 256);
+  forward.embed(kTokens, x.data());
+  const std::vector<float> before = x;
+  for (Tap last :
+       {Tap::kAttentionIn, Tap::kMix, Tap::kAttentionOut, Tap::kFeedIn, Tap::kDownIn, Tap::kFeedOut}) {
+    Tap seen{};
+    const See see = [&](Tap tap, const float*, std::int64_t, std::int64_t) {
+      seen = tap;
+      return tap != last;
+    };
+    forward.block(model->layers[0], 0, lengths, x.data(), see);
+    EXPECT_EQ(seen, last);
+    EXPECT_EQ(x, before);
+  }
 }
 
 }  // namespace
