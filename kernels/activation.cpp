@@ -148,6 +148,19 @@ void ActivationBatch::Impl::prepare_f32(ThreadPool& pool) {
   f32_ready = true;
 }
 
+ActivationBatch& ActivationBatch::Impl::reorder(const std::int32_t* order, ThreadPool& pool) {
+  gathered.reserve(elements(n, cols, 1));
+  const auto task = [this, order](std::int64_t row, int) {
+    const float* in = x + row * ld;
+    float* out = gathered.data() + row * cols;
+    for (std::int64_t j = 0; j < cols; ++j) out[j] = in[order[j]];
+  };
+  pool.parallel_for(n, task);
+  if (!reordered) reordered = std::make_unique<ActivationBatch>();
+  reordered->load(gathered.data(), n, cols, cols, kind);
+  return *reordered;
+}
+
 ActivationBatch::ActivationBatch() : impl_(std::make_unique<Impl>()) {}
 ActivationBatch::~ActivationBatch() = default;
 ActivationBatch::ActivationBatch(ActivationBatch&&) noexcept = default;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "kernels/gemm.h"
@@ -71,7 +72,9 @@ struct ActivationBatch::Impl {
   Q8Activations q8_256;
   AlignedBuffer<float> f32;  // [chunk][tile][k][kF32Tile]
   bool f32_ready = false;
-  std::vector<Scratch> scratch;  // one a thread
+  std::vector<Scratch> scratch;                // one a thread
+  AlignedBuffer<float> gathered;               // [n][cols], of reorder()
+  std::unique_ptr<ActivationBatch> reordered;  // reads `gathered`
 
   // Where the numbers of `tile` from `k` on begin in an array with one number for `group` k. The kernels read
   // a chunk of a tile from its first k on.
@@ -86,6 +89,8 @@ struct ActivationBatch::Impl {
   Q8Activations& prepare_q8(int block, const GemmKernels& kernels, ThreadPool& pool);
   const std::int32_t* prepare_starts(Q8Activations& q8, int block, int group, int offset, ThreadPool& pool);
   void prepare_f32(ThreadPool& pool);
+  // The same batch with column order[j] at j, valid until the next call or load().
+  ActivationBatch& reorder(const std::int32_t* order, ThreadPool& pool);
 };
 
 // The two block quantizers: codes[32] or codes[256]; they return the scale, that of q8 before rounding to

@@ -5,7 +5,8 @@
 // Blocks of the quantized weight formats, byte for byte as they lie in a GGUF file (layouts: ggml,
 // ggml-common.h and ggml-quants.c of llama.cpp). Scales named d, m, dmin are IEEE binary16 bits
 // (kernels/half.h). All members are bytes or 16-bit words, so a block may stand at any even address and no
-// struct is padded; mapped tensors are 32-byte aligned.
+// struct is padded; mapped tensors are 32-byte aligned. Blocks that exist in memory only begin with f32 and
+// stand at multiples of 4 bytes.
 //
 // "code" below is the stored unsigned number of one weight. Nibble order: low nibble first, in half-block
 // pairs.
@@ -108,6 +109,68 @@ struct BlockQ6_K {
 };
 static_assert(sizeof(BlockQ6_K) == 210);
 
+// The sixteen levels of the IQ4 formats.
+inline constexpr std::int8_t kIQ4Values[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
+                                               1,    13,   25,  38,  53,  69,  89,  113};
+
+// w[i] = d * kIQ4Values[code]; codes as Q4_0.
+struct BlockIQ4_NL {
+  std::uint16_t d;
+  std::uint8_t qs[16];
+};
+static_assert(sizeof(BlockIQ4_NL) == 18);
+
+// 8 groups of 32. w = (d * (scale(g) - 32)) * kIQ4Values[code]; the codes of group g are the 16 bytes from
+// qs[16g] on, as Q4_0. scale(g), six bits: low four are nibble g % 2 of scales_l[g / 2], high two are bits
+// 2g.. of the little-endian word scales_h.
+struct BlockIQ4_XS {
+  std::uint16_t d;
+  std::uint16_t scales_h;
+  std::uint8_t scales_l[4];
+  std::uint8_t qs[128];
+};
+static_assert(sizeof(BlockIQ4_XS) == 136);
+
+// In memory only. w[i] = scale * code + min; code i is bits kBits * i .. of the bytes, low bits first.
+template <int kBits, int kGroup>
+struct BlockAffine {
+  float scale;
+  float min;
+  std::uint8_t codes[kGroup * kBits / 8];
+};
+static_assert(sizeof(BlockAffine<2, 32>) == 16 && sizeof(BlockAffine<8, 128>) == 136);
+
+inline constexpr int kNF4Block = 64;
+
+// The sixteen levels of NF4 (bitsandbytes functional.py, create_normal_map; Dettmers et al. 2023, appendix
+// E).
+inline constexpr float kNF4Levels[16] = {
+    -1.0f,
+    -0.6961928009986877f,
+    -0.5250730514526367f,
+    -0.39491748809814453f,
+    -0.28444138169288635f,
+    -0.18477343022823334f,
+    -0.09105003625154495f,
+    0.0f,
+    0.07958029955625534f,
+    0.16093020141124725f,
+    0.24611230194568634f,
+    0.33791524171829224f,
+    0.44070982933044434f,
+    0.5626170039176941f,
+    0.7229568362236023f,
+    1.0f,
+};
+
+// In memory only. w[i] = kNF4Levels[code] * absmax; code[2j] is the low, code[2j + 1] the high nibble of
+// qs[j].
+struct BlockNF4 {
+  float absmax;
+  std::uint8_t qs[32];
+};
+static_assert(sizeof(BlockNF4) == 36);
+
 struct ScaleMin {
   std::uint8_t scale;
   std::uint8_t min;
@@ -120,6 +183,11 @@ struct ScaleMin {
   if (g < 4) return {static_cast<std::uint8_t>(s[g] & 63), static_cast<std::uint8_t>(s[g + 4] & 63)};
   return {static_cast<std::uint8_t>((s[g + 4] & 15) | ((s[g - 4] >> 6) << 4)),
           static_cast<std::uint8_t>((s[g + 4] >> 4) | ((s[g] >> 6) << 4))};
+}
+
+// The signed scale of group g of IQ4_XS, -32..31.
+[[gnu::always_inline]] inline int scale_iq4_xs(const BlockIQ4_XS& b, int g) noexcept {
+  return ((b.scales_l[g / 2] >> (4 * (g % 2)) & 15) | ((b.scales_h >> (2 * g)) & 3) << 4) - 32;
 }
 
 // The signed scale of group g of Q3_K, -32..31.

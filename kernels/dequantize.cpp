@@ -132,6 +132,42 @@ void decode(const BlockQ6_K& block, float* out) noexcept {
   }
 }
 
+void decode(const BlockIQ4_NL& block, float* out) noexcept {
+  const float d = f16_to_f32(block.d);
+  for (int i = 0; i < 16; ++i) {
+    out[i] = d * static_cast<float>(kIQ4Values[block.qs[i] & 15]);
+    out[i + 16] = d * static_cast<float>(kIQ4Values[block.qs[i] >> 4]);
+  }
+}
+
+void decode(const BlockIQ4_XS& block, float* out) noexcept {
+  const float d = f16_to_f32(block.d);
+  for (int g = 0; g < 8; ++g) {
+    const float scale = d * static_cast<float>(scale_iq4_xs(block, g));
+    for (int i = 0; i < 16; ++i) {
+      const int codes = block.qs[16 * g + i];
+      out[32 * g + i] = scale * static_cast<float>(kIQ4Values[codes & 15]);
+      out[32 * g + i + 16] = scale * static_cast<float>(kIQ4Values[codes >> 4]);
+    }
+  }
+}
+
+template <int kBits, int kGroup>
+void decode(const BlockAffine<kBits, kGroup>& block, float* out) noexcept {
+  constexpr int kEach = 8 / kBits;
+  for (int i = 0; i < kGroup; ++i) {
+    const int code = block.codes[i / kEach] >> (i % kEach * kBits) & ((1 << kBits) - 1);
+    out[i] = block.scale * static_cast<float>(code) + block.min;
+  }
+}
+
+void decode(const BlockNF4& block, float* out) noexcept {
+  for (int i = 0; i < 32; ++i) {
+    out[2 * i] = kNF4Levels[block.qs[i] & 15] * block.absmax;
+    out[2 * i + 1] = kNF4Levels[block.qs[i] >> 4] * block.absmax;
+  }
+}
+
 template <class Block, int kWeights>
 void decode_row(const void* blocks, float* out, std::int64_t n) noexcept {
   const Block* block = static_cast<const Block*>(blocks);
@@ -172,6 +208,30 @@ void dequantize(Format format, const void* blocks, float* out, std::int64_t n) n
       return decode_row<BlockQ5_K, kSuperBlock>(blocks, out, n);
     case Format::kQ6_K:
       return decode_row<BlockQ6_K, kSuperBlock>(blocks, out, n);
+    case Format::kIQ4_NL:
+      return decode_row<BlockIQ4_NL, kBlock>(blocks, out, n);
+    case Format::kIQ4_XS:
+      return decode_row<BlockIQ4_XS, kSuperBlock>(blocks, out, n);
+    case Format::kAffine2_32:
+      return decode_row<BlockAffine<2, 32>, 32>(blocks, out, n);
+    case Format::kAffine2_64:
+      return decode_row<BlockAffine<2, 64>, 64>(blocks, out, n);
+    case Format::kAffine2_128:
+      return decode_row<BlockAffine<2, 128>, 128>(blocks, out, n);
+    case Format::kAffine4_32:
+      return decode_row<BlockAffine<4, 32>, 32>(blocks, out, n);
+    case Format::kAffine4_64:
+      return decode_row<BlockAffine<4, 64>, 64>(blocks, out, n);
+    case Format::kAffine4_128:
+      return decode_row<BlockAffine<4, 128>, 128>(blocks, out, n);
+    case Format::kAffine8_32:
+      return decode_row<BlockAffine<8, 32>, 32>(blocks, out, n);
+    case Format::kAffine8_64:
+      return decode_row<BlockAffine<8, 64>, 64>(blocks, out, n);
+    case Format::kAffine8_128:
+      return decode_row<BlockAffine<8, 128>, 128>(blocks, out, n);
+    case Format::kNF4:
+      return decode_row<BlockNF4, kNF4Block>(blocks, out, n);
   }
 }
 

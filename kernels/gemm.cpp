@@ -35,7 +35,7 @@ const GemmKernels& kernels_for(Isa isa) noexcept {
 struct Product {
   const WeightView& w;
   const GemmKernels& kernels;
-  const CodeLayout* layout;  // null: weights in F32, F16 or BF16
+  const CodeLayout* layout;  // null: weights in F32, F16, BF16 or NF4
   bool q8;
   ActivationBatch::Impl& x;
   float* y;
@@ -179,6 +179,11 @@ std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; 
 void gemm(const WeightView& w, ActivationBatch& x, float* y, std::int64_t ldy, ThreadPool& pool, Isa isa) {
   ActivationBatch::Impl& batch = x.impl();
   if (batch.n == 0 || w.rows == 0) return;
+  if (w.order != nullptr) {
+    WeightView stored = w;
+    stored.order = nullptr;
+    return gemm(stored, batch.reorder(w.order, pool), y, ldy, pool, isa);
+  }
   const CodeLayout* layout = code_layout(w.format);
   const bool q8 = layout != nullptr && batch.kind == ActivationBatch::Kind::kQ8;
   Product product{

@@ -21,6 +21,9 @@ struct WeightView {
   const std::byte* data = nullptr;  // rows * row_bytes(format, cols), row-major; not owned
   std::int64_t rows = 0;
   std::int64_t cols = 0;
+  // Stored column j meets activation order[j] (GPTQ's activation order); null: j. A permutation of 0..cols
+  // - 1.
+  const std::int32_t* order = nullptr;
 };
 
 // A batch of activations X[n, cols] f32 (row-major, leading dimension ld), ready to be multiplied. Quantized
@@ -45,9 +48,9 @@ class ActivationBatch {
   std::unique_ptr<Impl> impl_;
 };
 
-// y[t * ldy + r] = sum over k of w[r, k] * x[t, k]. Weights in F32, F16 and BF16 always meet f32 activations.
-// Needs x.cols == w.cols, w.cols a multiple of the format's block, and a row of
-// w shorter than 128 MB. Safe to call again with the same batch; not from two threads at once on one batch.
+// y[t * ldy + r] = sum over k of w[r, k] * x[t, k]. Weights in F32, F16, BF16 and NF4 always meet f32
+// activations. Needs x.cols == w.cols, w.cols a multiple of the format's block, and a row of w shorter than
+// 128 MB. Safe to call again with the same batch; not from two threads at once on one batch.
 void gemm(const WeightView& w, ActivationBatch& x, float* y, std::int64_t ldy, ThreadPool& pool);
 
 // The same with a stated instruction set, for tests and benchmarks; `isa` must be in supported_isas().

@@ -80,6 +80,24 @@ struct Lanes {
     return bit_and(_mm256_cmpeq_epi8(bit_and(v, bits), word(bits)), 0x10101010u);
   }
 
+  // Bytes j, j, j + 1, j + 1 of every word.
+  static Reg pair_bytes(Reg v, int j) noexcept {
+    const Reg base = _mm256_setr_epi32(0x01010000, 0x05050404, 0x09090808, 0x0d0d0c0c, 0x01010000, 0x05050404,
+                                       0x09090808, 0x0d0d0c0c);
+    return _mm256_shuffle_epi8(v, _mm256_add_epi32(base, _mm256_set1_epi32(0x01010101 * j)));
+  }
+  // The IQ4 level + 128 that each byte (0 to 15) stands for.
+  static Reg iq4(Reg v) noexcept {
+    const __m128i values = _mm_loadu_si128(reinterpret_cast<const __m128i*>(kIQ4Values));
+    return bit_xor(_mm256_shuffle_epi8(_mm256_broadcastsi128_si256(values), v), 0x80808080u);
+  }
+  // The NF4 level of the low four bits of every word.
+  static Float nf4(Reg v) noexcept {
+    const Float low = _mm256_permutevar8x32_ps(_mm256_loadu_ps(kNF4Levels), v);
+    const Float high = _mm256_permutevar8x32_ps(_mm256_loadu_ps(kNF4Levels + 8), v);
+    return _mm256_blendv_ps(low, high, _mm256_castsi256_ps(_mm256_slli_epi32(v, 28)));
+  }
+
   static Float half(Reg v) noexcept {
     const Reg low = bit_and(v, 0xffffu);
     const Reg packed = _mm256_permute4x64_epi64(_mm256_packus_epi32(low, low), 0x08);

@@ -77,6 +77,19 @@ struct Lanes {
     return _mm512_maskz_mov_epi8(_mm512_test_epi8_mask(v, word(bits)), _mm512_set1_epi8(16));
   }
 
+  // Bytes j, j, j + 1, j + 1 of every word.
+  static Reg pair_bytes(Reg v, int j) noexcept {
+    const Reg base = _mm512_broadcast_i32x4(_mm_setr_epi32(0x01010000, 0x05050404, 0x09090808, 0x0d0d0c0c));
+    return _mm512_shuffle_epi8(v, _mm512_add_epi32(base, _mm512_set1_epi32(0x01010101 * j)));
+  }
+  // The IQ4 level + 128 that each byte (0 to 15) stands for.
+  static Reg iq4(Reg v) noexcept {
+    const __m128i values = _mm_loadu_si128(reinterpret_cast<const __m128i*>(kIQ4Values));
+    return bit_xor(_mm512_shuffle_epi8(_mm512_broadcast_i32x4(values), v), 0x80808080u);
+  }
+  // The NF4 level of the low four bits of every word.
+  static Float nf4(Reg v) noexcept { return _mm512_permutexvar_ps(v, _mm512_loadu_ps(kNF4Levels)); }
+
   static Float half(Reg v) noexcept { return _mm512_cvtph_ps(_mm512_cvtepi32_epi16(v)); }
   static Float byte(Reg v, int j) noexcept {
     return _mm512_cvtepi32_ps(_mm512_and_si512(shr(v, 8 * j), _mm512_set1_epi32(255)));

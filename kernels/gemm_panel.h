@@ -34,7 +34,7 @@ struct CodeLayout {
   int max_code;   // largest code there is: says which narrow sums cannot overflow
 };
 
-// Null for F32, F16 and BF16.
+// Null for the formats that always meet f32 activations: F32, F16, BF16 and NF4.
 const CodeLayout* code_layout(Format format) noexcept;
 
 // kStripRows rows of up to kChunk unpacked weights. All arrays are 64-byte aligned.
@@ -61,7 +61,8 @@ struct GemmKernels {
   // apart.
   void (*unpack)(Format format, const std::byte* rows, std::ptrdiff_t stride, int k,
                  const Panel& panel) noexcept;
-  // F32, F16, BF16 to out[k][kStripRows]. Reads (and writes) k rounded up to a multiple of 8.
+  // F32, F16, BF16, NF4 to out[k][kStripRows]. Reads (and writes) k rounded up to a multiple of 8 (NF4: k is
+  // one of 64).
   void (*unpack_float)(Format format, const std::byte* rows, std::ptrdiff_t stride, int k,
                        float* out) noexcept;
   // Codes to out[k][kStripRows], the values that dequantize() gives.

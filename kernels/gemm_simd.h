@@ -163,12 +163,13 @@ void multiply_q8_simd(const CodeLayout& layout, const Panel& panel, int k, const
   case layout_key(block, group, min_group, L::sums(max_code)): \
     return multiply_q8_strip<L, block, group, min_group, L::sums(max_code)>(panel, k, tile, acc);
   switch (layout_key(layout.block, layout.group, layout.min_group, L::sums(layout.max_code))) {
-    BRINKMAP_SHAPE(32, 32, 0, 255)    // Q8_0
-    BRINKMAP_SHAPE(32, 32, 32, 15)    // Q4_1
+    BRINKMAP_SHAPE(32, 32, 0, 255)    // Q8_0, IQ4_NL
+    BRINKMAP_SHAPE(32, 32, 32, 15)    // Q4_1, affine
     BRINKMAP_SHAPE(256, 32, 32, 15)   // Q4_K
     BRINKMAP_SHAPE(256, 16, 0, 63)    // Q6_K
     BRINKMAP_SHAPE(256, 256, 16, 45)  // Q2_K
     BRINKMAP_SHAPE(256, 256, 0, 255)  // Q3_K
+    BRINKMAP_SHAPE(256, 32, 0, 255)   // IQ4_XS
   }
   if constexpr (L::sums(15) != L::sums(255)) {
     switch (layout_key(layout.block, layout.group, layout.min_group, L::sums(layout.max_code))) {
@@ -176,6 +177,7 @@ void multiply_q8_simd(const CodeLayout& layout, const Panel& panel, int k, const
       BRINKMAP_SHAPE(32, 32, 0, 31)    // Q5_0
       BRINKMAP_SHAPE(32, 32, 32, 31)   // Q5_1
       BRINKMAP_SHAPE(256, 32, 32, 31)  // Q5_K
+      BRINKMAP_SHAPE(32, 32, 32, 255)  // affine, 8 bits
     }
   }
 #undef BRINKMAP_SHAPE

@@ -5,6 +5,7 @@
 
 #include "kernels/block.h"
 #include "kernels/half.h"
+#include "kernels/quantize_group.h"
 
 // The formats without a search. Rounding and tie rules are those of ggml-quants (llama.cpp), which the bytes
 // must equal.
@@ -165,12 +166,16 @@ void quantize_legacy(Format format, const float* in, void* blocks, std::int64_t 
     case Format::kQ5_1:
       return encode_row<BlockQ5_1>(in, blocks, n);
     default:
-      return;  // the K-quants: quantize() below sends them elsewhere
+      return;  // quantize() below sends the others elsewhere
   }
 }
 
 void quantize(Format format, const float* in, void* blocks, std::int64_t n, Isa isa) noexcept {
-  if (format_info(format).block != kSuperBlock) return quantize_legacy(format, in, blocks, n);
+  const AffineShape affine = affine_shape(format);
+  if (affine.bits != 0) return quantize_mlx(in, blocks, n, affine.bits, affine.group, ScaleType::kF32);
+  if (format == Format::kNF4) return quantize_nf4(in, blocks, n);
+  const bool searches = format_info(format).block == kSuperBlock || format == Format::kIQ4_NL;
+  if (!searches) return quantize_legacy(format, in, blocks, n);
 #if defined(__x86_64__)
   if (isa == Isa::kAvx512Vnni) return quantize_k_avx512vnni(format, in, blocks, n);
   if (isa == Isa::kAvx2) return quantize_k_avx2(format, in, blocks, n);

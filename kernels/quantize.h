@@ -17,7 +17,8 @@ void quantize(Format format, const float* in, void* blocks, std::int64_t n, Isa 
 // F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1.
 void quantize_legacy(Format format, const float* in, void* blocks, std::int64_t n) noexcept;
 
-// Q2_K to Q6_K, one entry an instruction set (kernels/quantize_k.h has the body that all share).
+// The formats with a search, Q2_K to Q6_K, IQ4_NL and IQ4_XS: one entry an instruction set
+// (kernels/quantize_k.h has the body that all share).
 void quantize_k_scalar(Format format, const float* in, void* blocks, std::int64_t n) noexcept;
 void quantize_k_avx2(Format format, const float* in, void* blocks, std::int64_t n) noexcept;
 void quantize_k_avx512vnni(Format format, const float* in, void* blocks, std::int64_t n) noexcept;

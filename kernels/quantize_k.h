@@ -5,6 +5,7 @@
 #include "kernels/block.h"
 #include "kernels/format.h"
 #include "kernels/half.h"
+#include "kernels/quantize_iq4.h"
 #include "kernels/quantize_search.h"
 
 // K-quant encoders on top of quantize_search.h: fit each group, round the groups' scales to the
@@ -276,8 +277,12 @@ struct KQuantizer {
         for (std::int64_t b = 0; b < count; ++b)
           q6_k(in + b * kSuperBlock, static_cast<BlockQ6_K*>(blocks)[b]);
         return;
+      case Format::kIQ4_NL:
+        return Iq4Quantizer<W>::nl_row(in, static_cast<BlockIQ4_NL*>(blocks), n / kBlock);
+      case Format::kIQ4_XS:
+        return Iq4Quantizer<W>::xs_row(in, static_cast<BlockIQ4_XS*>(blocks), count);
       default:
-        return;  // not a K-quant
+        return;  // no format with a search
     }
   }
 };

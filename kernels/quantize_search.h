@@ -2,11 +2,14 @@
 
 #include <cstdint>
 
+#include "kernels/block.h"
+
 // The scale searches of the K-quants, vectorised over groups: 16 groups stand side by side, one lane each,
 // and every lane does its sums in element order with the same f32 operations. So the result is that of the
 // plain scalar procedure, whatever the vector width, and no sum is ever re-associated.
 //
-// Procedures: ggml-quants of llama.cpp (make_qkx2_quants, make_q3_quants, make_qx_quants), without importance
+// Procedures: ggml-quants of llama.cpp (make_qkx2_quants, make_q3_quants, make_qx_quants,
+// quantize_row_iq4_nl_impl), without importance
 // matrix: trial scales around the one that spans the range, codes rounded for each, a (weighted)
 // least-squares refit, the best error kept.
 //
@@ -292,6 +295,69 @@ void fit_scale_by_exchange(const Grid<N>& x, Fit& fit, Grid<N>& codes) noexcept 
     const F scale = sum_l2 > zero ? sum_xl / sum_l2 : zero;
     S::store(&fit.scale[lane], nothing ? zero : scale);
     for (int i = 0; i < N; ++i) S::store(&codes.v[i][lane], nothing ? zero : l[i] - kLow);
+  }
+}
+
+// The sixteen levels of the IQ4 formats: which of them each v is nearest to, halfway the upper one, and that
+// level itself. Compared with the midpoints; every difference that decides is exact in f32.
+template <int W>
+[[gnu::always_inline]] inline typename Simd<W>::F level_index(typename Simd<W>::F v) noexcept {
+  typename Simd<W>::F index{};
+  for (int i = 0; i < 15; ++i) {
+    const float middle = static_cast<float>(kIQ4Values[i] + kIQ4Values[i + 1]) / 2.0f;
+    index += v >= Simd<W>::all(middle) ? Simd<W>::all(1.0f) : Simd<W>::all(0.0f);
+  }
+  return index;
+}
+
+template <int W>
+[[gnu::always_inline]] inline typename Simd<W>::F nearest_level(typename Simd<W>::F v) noexcept {
+  typename Simd<W>::F level = Simd<W>::all(static_cast<float>(kIQ4Values[0]));
+  for (int i = 0; i < 15; ++i) {
+    const float middle = static_cast<float>(kIQ4Values[i] + kIQ4Values[i + 1]) / 2.0f;
+    const float step = static_cast<float>(kIQ4Values[i + 1] - kIQ4Values[i]);
+    level += v >= Simd<W>::all(middle) ? Simd<W>::all(step) : Simd<W>::all(0.0f);
+  }
+  return level;
+}
+
+// A signed scale for the levels of the IQ4 formats, error weighted by x^2: first the one that puts the
+// largest value on the outermost level, then that level moved by up to 7 either way. 0 for a group of
+// nothing.
+template <int W, int N>
+void fit_scale_to_levels(const Grid<N>& x, Fit& fit) noexcept {
+  using S = Simd<W>;
+  using F = typename S::F;
+  using I = typename S::I;
+  const F zero{};
+  for (int lane = 0; lane < kGroups; lane += W) {
+    F max;
+    F magnitude;
+    largest<W, N>(x, lane, max, magnitude);
+    const I nothing = magnitude < kNothing;
+    F sum_xl;
+    F sum_l2;
+    const auto sums = [&](F inverse) {
+      sum_xl = zero;
+      sum_l2 = zero;
+      for (int i = 0; i < N; ++i) {
+        const F v = S::load(&x.v[i][lane]);
+        const F l = nearest_level<W>(inverse * v);
+        const F wl = v * v * l;
+        sum_xl += wl * v;
+        sum_l2 += wl * l;
+      }
+    };
+    sums(1.0f / (max / 127.0f));
+    F scale = sum_xl / sum_l2;
+    F best = scale * sum_xl;
+    for (int trial = -7; trial <= 7; ++trial) {
+      sums(static_cast<float>(trial - 127) / max);
+      const I better = (sum_l2 > zero) & (sum_xl * sum_xl > best * sum_l2);
+      scale = better ? sum_xl / sum_l2 : scale;
+      best = better ? scale * sum_xl : best;
+    }
+    S::store(&fit.scale[lane], nothing ? zero : scale);
   }
 }
 

@@ -100,6 +100,29 @@ void unpack_block(const BlockQ6_K& b, std::uint8_t* codes, float* scales, float*
   for (int g = 0; g < 16; ++g) scales[g] = f16_to_f32(b.d) * static_cast<float>(b.scales[g]);
 }
 
+void unpack_block(const BlockIQ4_NL& b, std::uint8_t* codes, float* scales, float*) noexcept {
+  for (int i = 0; i < 32; ++i) codes[i] = byte(kIQ4Values[nibble(b.qs, i)] + 128);
+  scales[0] = f16_to_f32(b.d);
+}
+
+void unpack_block(const BlockIQ4_XS& b, std::uint8_t* codes, float* scales, float*) noexcept {
+  for (int i = 0; i < 256; ++i) codes[i] = byte(kIQ4Values[nibble(b.qs + i / 32 * 16, i % 32)] + 128);
+  for (int g = 0; g < 8; ++g) scales[g] = f16_to_f32(b.d) * static_cast<float>(scale_iq4_xs(b, g));
+}
+
+// Whatever the group, the panel has a scale and a min for each activation block of 32.
+template <int kBits, int kGroup>
+void unpack_block(const BlockAffine<kBits, kGroup>& b, std::uint8_t* codes, float* scales,
+                  float* mins) noexcept {
+  constexpr int kEach = 8 / kBits;
+  for (int i = 0; i < kGroup; ++i)
+    codes[i] = byte(b.codes[i / kEach] >> (i % kEach * kBits) & ((1 << kBits) - 1));
+  for (int g = 0; g < kGroup / 32; ++g) {
+    scales[g] = b.scale;
+    mins[g] = b.min;
+  }
+}
+
 template <class Block>
 void unpack_strip(Format format, const std::byte* rows, std::ptrdiff_t stride, int k,
                   const Panel& panel) noexcept {
@@ -134,6 +157,12 @@ const CodeLayout* code_layout(Format format) noexcept {
   static constexpr CodeLayout kQ4_K{256, 32, 32, 0, 15};
   static constexpr CodeLayout kQ5_K{256, 32, 32, 0, 31};
   static constexpr CodeLayout kQ6_K{256, 16, 0, 32, 63};
+  // The IQ4 levels are between -127 and 113; codes are level + 128.
+  static constexpr CodeLayout kIQ4_NL{32, 32, 0, 128, 241};
+  static constexpr CodeLayout kIQ4_XS{256, 32, 0, 128, 241};
+  static constexpr CodeLayout kAffine2{32, 32, 32, 0, 3};
+  static constexpr CodeLayout kAffine4{32, 32, 32, 0, 15};
+  static constexpr CodeLayout kAffine8{32, 32, 32, 0, 255};
   switch (format) {
     case Format::kQ8_0:
       return &kQ8_0;
@@ -155,9 +184,26 @@ const CodeLayout* code_layout(Format format) noexcept {
       return &kQ5_K;
     case Format::kQ6_K:
       return &kQ6_K;
+    case Format::kIQ4_NL:
+      return &kIQ4_NL;
+    case Format::kIQ4_XS:
+      return &kIQ4_XS;
+    case Format::kAffine2_32:
+    case Format::kAffine2_64:
+    case Format::kAffine2_128:
+      return &kAffine2;
+    case Format::kAffine4_32:
+    case Format::kAffine4_64:
+    case Format::kAffine4_128:
+      return &kAffine4;
+    case Format::kAffine8_32:
+    case Format::kAffine8_64:
+    case Format::kAffine8_128:
+      return &kAffine8;
     case Format::kF32:
     case Format::kF16:
     case Format::kBF16:
+    case Format::kNF4:
       break;
   }
   return nullptr;
@@ -186,27 +232,43 @@ void unpack_scalar(Format format, const std::byte* rows, std::ptrdiff_t stride, 
       return unpack_strip<BlockQ5_K>(format, rows, stride, k, panel);
     case Format::kQ6_K:
       return unpack_strip<BlockQ6_K>(format, rows, stride, k, panel);
+    case Format::kIQ4_NL:
+      return unpack_strip<BlockIQ4_NL>(format, rows, stride, k, panel);
+    case Format::kIQ4_XS:
+      return unpack_strip<BlockIQ4_XS>(format, rows, stride, k, panel);
+    case Format::kAffine2_32:
+      return unpack_strip<BlockAffine<2, 32>>(format, rows, stride, k, panel);
+    case Format::kAffine2_64:
+      return unpack_strip<BlockAffine<2, 64>>(format, rows, stride, k, panel);
+    case Format::kAffine2_128:
+      return unpack_strip<BlockAffine<2, 128>>(format, rows, stride, k, panel);
+    case Format::kAffine4_32:
+      return unpack_strip<BlockAffine<4, 32>>(format, rows, stride, k, panel);
+    case Format::kAffine4_64:
+      return unpack_strip<BlockAffine<4, 64>>(format, rows, stride, k, panel);
+    case Format::kAffine4_128:
+      return unpack_strip<BlockAffine<4, 128>>(format, rows, stride, k, panel);
+    case Format::kAffine8_32:
+      return unpack_strip<BlockAffine<8, 32>>(format, rows, stride, k, panel);
+    case Format::kAffine8_64:
+      return unpack_strip<BlockAffine<8, 64>>(format, rows, stride, k, panel);
+    case Format::kAffine8_128:
+      return unpack_strip<BlockAffine<8, 128>>(format, rows, stride, k, panel);
     case Format::kF32:
     case Format::kF16:
     case Format::kBF16:
+    case Format::kNF4:
       return;
   }
 }
 
 void unpack_float_scalar(Format format, const std::byte* rows, std::ptrdiff_t stride, int k,
                          float* out) noexcept {
-  for (int r = 0; r < kStripRows; ++r)
-    for (int i = 0; i < k; ++i) {
-      float value = 0;
-      std::uint16_t half = 0;
-      if (format == Format::kF32) {
-        std::memcpy(&value, rows + r * stride + i * 4, 4);
-      } else {
-        std::memcpy(&half, rows + r * stride + i * 2, 2);
-        value = format == Format::kF16 ? f16_to_f32(half) : bf16_to_f32(half);
-      }
-      out[i * kStripRows + r] = value;
-    }
+  for (int r = 0; r < kStripRows; ++r) {
+    float row[kChunk];
+    dequantize(format, rows + r * stride, row, k);
+    for (int i = 0; i < k; ++i) out[i * kStripRows + r] = row[i];
+  }
 }
 
 }  // namespace brinkmap::kernels

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/block.h"
 #include "kernels/format.h"
 #include "kernels/gemm_panel.h"
 
@@ -51,7 +52,8 @@ struct Unpack {
     }
   }
 
-  template <bool kMin>
+  // kTable: nibbles stand for IQ4 levels.
+  template <bool kMin, bool kTable = false>
   void q4(const std::uint8_t* p, std::ptrdiff_t stride, int at) const noexcept {
     const Reg head = L::gather(p, stride);
     put_scale(at, low_half(head));
@@ -60,8 +62,9 @@ struct Unpack {
     L::load4(p + (kMin ? 4 : 2), stride, v);
     BRINKMAP_UNROLL
     for (int i = 0; i < 4; ++i) {
-      put_codes(8 * at + i, L::bit_and(v[i], kNibbles));
-      put_codes(8 * at + 4 + i, L::bit_and(L::shr(v[i], 4), kNibbles));
+      const Reg low = L::bit_and(v[i], kNibbles), high = L::bit_and(L::shr(v[i], 4), kNibbles);
+      put_codes(8 * at + i, kTable ? L::iq4(low) : low);
+      put_codes(8 * at + 4 + i, kTable ? L::iq4(high) : high);
     }
   }
 
@@ -228,6 +231,95 @@ struct Unpack {
   }
 };
 
+// w = d * level; w = (d * six-bit scale) * level.
+template <class L>
+[[gnu::always_inline]] inline void unpack_iq4_xs(const Unpack<L>& to, const std::uint8_t* p,
+                                                 std::ptrdiff_t stride) noexcept {
+  using Reg = typename L::Reg;
+  constexpr std::uint32_t kNibbles = Unpack<L>::kNibbles;
+  const Reg head = L::gather(p, stride), low = L::gather(p + 4, stride);
+  const typename L::Float d = L::half(head), middle = L::set(32.0f);
+  BRINKMAP_UNROLL
+  for (int g = 0; g < 8; ++g) {
+    const Reg six =
+        L::bit_or(L::bit_and(L::shr(low, 4 * g), 15u), L::shl(L::bit_and(L::shr(head, 16 + 2 * g), 3u), 4));
+    to.put_scale(g, L::mul(d, L::sub(L::to_float(six), middle)));
+  }
+  for (int g = 0; g < 8; ++g) {
+    Reg v[4];
+    L::load4(p + 8 + 16 * g, stride, v);
+    BRINKMAP_UNROLL
+    for (int i = 0; i < 4; ++i) {
+      to.put_codes(8 * g + i, L::iq4(L::bit_and(v[i], kNibbles)));
+      to.put_codes(8 * g + 4 + i, L::iq4(L::bit_and(L::shr(v[i], 4), kNibbles)));
+    }
+  }
+}
+
+// The codes of quad `q` of a word that holds 32 / kBits codes, one a byte.
+template <class L, int kBits>
+[[gnu::always_inline]] inline typename L::Reg affine_quad(typename L::Reg word, int q) noexcept {
+  using Reg = typename L::Reg;
+  if constexpr (kBits == 8) return word;
+  if constexpr (kBits == 4) {
+    const Reg pairs = L::pair_bytes(word, 2 * q);
+    return L::bit_or(L::bit_and(pairs, 0x000f000fu), L::bit_and(L::shr(pairs, 4), 0x0f000f00u));
+  }
+  const Reg same = L::dup_byte(word, q);
+  const Reg low = L::bit_or(L::bit_and(same, 0x00000003u), L::bit_and(L::shr(same, 2), 0x00000300u));
+  return L::bit_or(
+      low, L::bit_or(L::bit_and(L::shr(same, 4), 0x00030000u), L::bit_and(L::shr(same, 6), 0x03000000u)));
+}
+
+// One group; the panel has its scale and min once for each 32 weights. `at` counts groups.
+template <class L, int kBits, int kGroup>
+[[gnu::always_inline]] inline void unpack_affine(const Unpack<L>& to, const std::uint8_t* p,
+                                                 std::ptrdiff_t stride, int at) noexcept {
+  using Reg = typename L::Reg;
+  constexpr int kBytes = kGroup * kBits / 8;
+  constexpr int kQuads = 8 / kBits;  // in a word
+  const auto put = [&](Reg scale, Reg min) noexcept {
+    BRINKMAP_UNROLL
+    for (int g = 0; g < kGroup / 32; ++g) {
+      to.put_scale(at * (kGroup / 32) + g, L::as_float(scale));
+      to.put_min(at * (kGroup / 32) + g, L::as_float(min));
+    }
+  };
+  const auto put_word = [&](int word, Reg codes) noexcept {
+    BRINKMAP_UNROLL
+    for (int q = 0; q < kQuads; ++q)
+      to.put_codes(at * (kGroup / 4) + word * kQuads + q, affine_quad<L, kBits>(codes, q));
+  };
+  Reg v[4];
+  if constexpr (kBytes == 8) {  // the whole block is 16 bytes
+    L::load4(p, stride, v);
+    put(v[0], v[1]);
+    put_word(0, v[2]);
+    put_word(1, v[3]);
+    return;
+  }
+  put(L::gather(p, stride), L::gather(p + 4, stride));
+  for (int part = 0; part < kBytes / 16; ++part) {
+    L::load4(p + 8 + 16 * part, stride, v);
+    BRINKMAP_UNROLL
+    for (int i = 0; i < 4; ++i) put_word(4 * part + i, v[i]);
+  }
+}
+
+template <class L>
+void unpack_nf4(const std::uint8_t* p, std::ptrdiff_t stride, float* out) noexcept {
+  const typename L::Float absmax = L::as_float(L::gather(p, stride));
+  for (int part = 0; part < 2; ++part) {
+    typename L::Reg v[4];
+    L::load4(p + 4 + 16 * part, stride, v);
+    for (int i = 0; i < 4; ++i) {
+      float* to = out + (32 * part + 8 * i) * kStripRows;
+      BRINKMAP_UNROLL
+      for (int j = 0; j < 8; ++j) L::store(to + j * kStripRows, L::mul(L::nf4(L::shr(v[i], 4 * j)), absmax));
+    }
+  }
+}
+
 template <class L>
 void unpack_simd(Format format, const std::byte* rows, std::ptrdiff_t stride, int k,
                  const Panel& panel) noexcept {
@@ -265,9 +357,43 @@ void unpack_simd(Format format, const std::byte* rows, std::ptrdiff_t stride, in
       case Format::kQ6_K:
         to.q6_k(p, stride);
         break;
+      case Format::kIQ4_NL:
+        for (int b = 0; b < k / 32; ++b) to.template q4<false, true>(p + 18 * b, stride, b);
+        break;
+      case Format::kIQ4_XS:
+        unpack_iq4_xs(to, p, stride);
+        break;
+      case Format::kAffine2_32:
+        for (int b = 0; b < k / 32; ++b) unpack_affine<L, 2, 32>(to, p + 16 * b, stride, b);
+        break;
+      case Format::kAffine2_64:
+        for (int b = 0; b < k / 64; ++b) unpack_affine<L, 2, 64>(to, p + 24 * b, stride, b);
+        break;
+      case Format::kAffine2_128:
+        for (int b = 0; b < k / 128; ++b) unpack_affine<L, 2, 128>(to, p + 40 * b, stride, b);
+        break;
+      case Format::kAffine4_32:
+        for (int b = 0; b < k / 32; ++b) unpack_affine<L, 4, 32>(to, p + 24 * b, stride, b);
+        break;
+      case Format::kAffine4_64:
+        for (int b = 0; b < k / 64; ++b) unpack_affine<L, 4, 64>(to, p + 40 * b, stride, b);
+        break;
+      case Format::kAffine4_128:
+        for (int b = 0; b < k / 128; ++b) unpack_affine<L, 4, 128>(to, p + 72 * b, stride, b);
+        break;
+      case Format::kAffine8_32:
+        for (int b = 0; b < k / 32; ++b) unpack_affine<L, 8, 32>(to, p + 40 * b, stride, b);
+        break;
+      case Format::kAffine8_64:
+        for (int b = 0; b < k / 64; ++b) unpack_affine<L, 8, 64>(to, p + 72 * b, stride, b);
+        break;
+      case Format::kAffine8_128:
+        for (int b = 0; b < k / 128; ++b) unpack_affine<L, 8, 128>(to, p + 136 * b, stride, b);
+        break;
       case Format::kF32:
       case Format::kF16:
       case Format::kBF16:
+      case Format::kNF4:
         break;
     }
   }
@@ -279,6 +405,10 @@ void unpack_float_simd(Format format, const std::byte* rows, std::ptrdiff_t stri
   for (int lane = 0; lane < kStripRows; lane += L::kLanes) {
     const auto* p = reinterpret_cast<const std::uint8_t*>(rows) + lane * stride;
     float* to = out + lane;
+    if (format == Format::kNF4) {
+      for (int i = 0; i < k; i += 64) unpack_nf4<L>(p + i / 64 * 36, stride, to + i * kStripRows);
+      continue;
+    }
     const int step = format == Format::kF32 ? 4 : 8;
     for (int i = 0; i < k; i += step, p += 16) {
       typename L::Reg v[4];

@@ -61,6 +61,8 @@ struct GgufTensor {
   // Bytes in the checkpoint where they are not those of `format`: a packing that was unpacked when it was
   // read.
   std::uint64_t stored_bytes = 0;  // 0: data.size()
+  // Stored column j of every row meets input order[j] (GPTQ's activation order); null: j. A permutation.
+  std::shared_ptr<const std::vector<std::int32_t>> order = nullptr;
 
   std::int64_t elements() const;
 };
@@ -68,7 +70,7 @@ struct GgufTensor {
 // Writes a GGUF v3 file: metadata in the order added, tensors aligned to 32 bytes (or to general.alignment
 // when that key was added). The file appears under its name only when complete (temporary file, sync,
 // rename); a full disk throws InputError and leaves nothing behind. Wrong use (a key or tensor twice, data
-// that does not fit the shape) throws Error.
+// that does not fit the shape, a format that exists in memory only) throws Error.
 class GgufWriter {
  public:
   void add(const std::string& key, GgufValue value);

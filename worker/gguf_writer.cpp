@@ -93,6 +93,8 @@ void GgufWriter::add_tensor(const std::string& name, std::vector<std::int64_t> s
   const kernels::FormatInfo& info = kernels::format_info(format);
   if (name.empty() || name.size() > 64 || tensor.shape.empty() || tensor.shape.size() > 4)
     throw Error("GGUF tensor '" + name + "': expected a name of 1 to 64 bytes and 1 to 4 dimensions");
+  if (!kernels::is_gguf(format))
+    throw Error("GGUF tensor " + name + ": GGUF has no type for " + std::string(info.name));
   for (std::int64_t extent : tensor.shape)
     if (extent < 1) throw Error("GGUF tensor " + name + ": a dimension below 1");
   if (tensor.shape[0] % info.block != 0)

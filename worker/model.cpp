@@ -27,6 +27,8 @@ class Loader {
   std::shared_ptr<const Model> load() {
     const ModelConfig& c = model_->config;
     model_->embedding = matrix("token_embd.weight", c.vocab, c.width);
+    if (model_->embedding.order != nullptr)
+      fail("token_embd.weight", "its rows are read as they stand, so that its columns may have no order");
     model_->output_norm = norm("output_norm", c.width);
     if (has("output.weight"))
       model_->output = linear("output", c.vocab, c.width, c.architecture->biases == Biases::kAll);
@@ -62,7 +64,11 @@ class Loader {
     if (cols % kernels::format_info(tensor.format).block != 0)
       fail(name, "rows of " + std::to_string(cols) + " weights are no whole blocks of " +
                      std::string(kernels::format_info(tensor.format).name));
-    return {tensor.format, tensor.data.data(), rows, cols};
+    if (tensor.order != nullptr && static_cast<std::int64_t>(tensor.order->size()) != cols)
+      fail(name, "expected an order of " + std::to_string(cols) + " columns, found " +
+                     std::to_string(tensor.order->size()));
+    return {tensor.format, tensor.data.data(), rows, cols,
+            tensor.order == nullptr ? nullptr : tensor.order->data()};
   }
 
   const float* vector(const std::string& name, std::int64_t n) {

@@ -22,10 +22,11 @@ using kernels::Format;
 constexpr std::int64_t kNone = std::numeric_limits<std::int64_t>::max();
 constexpr std::int64_t kChunk = 1 << 15;  // weights a task takes; rows are never split
 
-// Where the half-precision scales stand in a block: a decoded weight is finite exactly when they are.
+// Where a block's scales stand: its weights are finite exactly when they are.
 struct ScaleOffsets {
   int count = 0;
   std::size_t at[2] = {};
+  std::uint32_t exponent = 0x7c00;  // bits that are all set in an infinity or NaN; above 16 bits: of an f32
 };
 
 ScaleOffsets scale_offsets(Format format) {
@@ -51,13 +52,21 @@ ScaleOffsets scale_offsets(Format format) {
       return {2, {offsetof(BlockQ5_K, d), offsetof(BlockQ5_K, dmin)}};
     case Format::kQ6_K:
       return {1, {offsetof(BlockQ6_K, d)}};
+    case Format::kIQ4_NL:
+      return {1, {offsetof(BlockIQ4_NL, d)}};
+    case Format::kIQ4_XS:
+      return {1, {offsetof(BlockIQ4_XS, d)}};
+    case Format::kNF4:
+      return {1, {offsetof(BlockNF4, absmax)}, 0x7f800000};
     case Format::kF16:
       return {1, {0}};
     case Format::kBF16:
+      return {1, {0}, 0x7f80};
     case Format::kF32:
-      break;
+      return {1, {0}, 0x7f800000};
+    default:  // affine, whose f32 scales may be finite where a weight is not
+      return {};
   }
-  return {};
 }
 
 template <class T>
@@ -67,22 +76,32 @@ T load(const std::byte* at) {
   return value;
 }
 
+bool finite_scales(const ScaleOffsets& scales, const std::byte* block) {
+  bool finite = true;
+  for (int s = 0; s < scales.count; ++s) {
+    const std::byte* at = block + scales.at[s];
+    const std::uint32_t bits = scales.exponent > 0xffff ? load<std::uint32_t>(at) : load<std::uint16_t>(at);
+    finite &= (bits & scales.exponent) != scales.exponent;
+  }
+  return finite;
+}
+
+bool finite_affine(int bits, const std::byte* block) {
+  const float last = static_cast<float>((1 << bits) - 1);
+  const float min = load<float>(block + sizeof(float));
+  return std::isfinite(min) && std::isfinite(load<float>(block) * last + min);
+}
+
 // Index of the first weight that is NaN or infinite, or of the first weight of its block; kNone when all are
 // finite.
 std::int64_t first_non_finite(Format format, const std::byte* data, std::int64_t n) {
   const kernels::FormatInfo& info = kernels::format_info(format);
   const ScaleOffsets scales = scale_offsets(format);
+  const int bits = kernels::affine_shape(format).bits;
   const std::int64_t blocks = n / info.block;
   for (std::int64_t b = 0; b < blocks; ++b) {
     const std::byte* block = data + b * info.bytes;
-    bool finite = true;
-    if (format == Format::kF32)
-      finite = (load<std::uint32_t>(block) & 0x7f800000u) != 0x7f800000u;
-    else if (format == Format::kBF16)
-      finite = (load<std::uint16_t>(block) & 0x7f80u) != 0x7f80u;
-    for (int s = 0; s < scales.count; ++s)
-      finite &= (load<std::uint16_t>(block + scales.at[s]) & 0x7c00u) != 0x7c00u;
-    if (!finite) return b * info.block;
+    if (bits != 0 ? !finite_affine(bits, block) : !finite_scales(scales, block)) return b * info.block;
   }
   return kNone;
 }
@@ -133,7 +152,11 @@ class RowMaker {
     out.format = format;
     out.shape = tensor.shape;
     out.data = tensor.data;
-    if (format == tensor.format) return out;
+    if (format == tensor.format) {
+      out.stored_bytes = tensor.stored_bytes;
+      out.order = tensor.order;
+      return out;
+    }
     convert(tensor, out);
     return out;
   }
@@ -186,7 +209,7 @@ RowWeights make_row(std::shared_ptr<const Checkpoint> file, std::string_view rec
   for (std::size_t i = 0; i < formats.size(); ++i) {
     const GgufTensor& tensor = file->tensors()[i];
     RowTensor made = maker.make(tensor, formats[i]);
-    row.bytes += made.data.size();
+    row.bytes += made.stored_bytes != 0 ? made.stored_bytes : made.data.size();
     elements += static_cast<double>(tensor.elements());
     row.tensors.emplace(tensor.name, std::move(made));
   }

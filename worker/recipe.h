@@ -30,6 +30,9 @@ struct RowTensor {
   std::vector<std::int64_t> shape;  // GGUF order
   std::span<const std::byte> data;
   std::shared_ptr<std::vector<std::byte>> owned;  // null when data lies in the file
+  // As in GgufTensor.
+  std::uint64_t stored_bytes = 0;
+  std::shared_ptr<const std::vector<std::int32_t>> order = nullptr;
 };
 
 // A model's tensors under a recipe. Shares the mapped file; derived in memory from the base, never from a
@@ -38,7 +41,7 @@ struct RowWeights {
   std::shared_ptr<const Checkpoint> file;
   std::string recipe;
   std::map<std::string, RowTensor, std::less<>> tensors;
-  std::uint64_t bytes = 0;     // of all tensors
+  std::uint64_t bytes = 0;     // of all tensors, in the packing that a file would hold
   double bits_per_weight = 0;  // bytes * 8 / elements
 };
 

@@ -16,16 +16,28 @@ TEST(Format, IsFoundByItsIdAndByItsName) {
   for (Format format : tests::kAllFormats) {
     const FormatInfo& info = format_info(format);
     EXPECT_EQ(info.format, format);
-    EXPECT_EQ(find_format(static_cast<std::uint32_t>(format)), &info);
+    EXPECT_EQ(find_format(static_cast<std::uint32_t>(format)), is_gguf(format) ? &info : nullptr);
     EXPECT_EQ(find_format(info.name), &info);
   }
 }
 
 TEST(Format, OfAnUnknownIdOrNameIsNull) {
-  for (std::uint32_t id : {4u, 5u, 9u, 15u, 20u, 29u, 31u, 1000u, 0xffffffffu})
+  for (std::uint32_t id : {4u, 5u, 9u, 15u, 21u, 29u, 31u, 1000u, 0xffffffffu})
     EXPECT_EQ(find_format(id), nullptr) << id;
-  for (const char* name : {"", "q4_k", "Q4_K ", "Q4_K_M", "IQ4_NL"})
+  for (const char* name : {"", "q4_k", "Q4_K ", "Q4_K_M", "IQ3_S"})
     EXPECT_EQ(find_format(name), nullptr) << name;
+}
+
+TEST(Format, OfAffineGroupsSaysItsBitsAndGroup) {
+  for (int group : {32, 64, 128})
+    for (int bits : {1, 2, 3, 4, 5, 6, 8}) {
+      const AffineShape shape = affine_shape(affine_format(bits, group));
+      EXPECT_EQ(shape.bits, bits <= 2 ? 2 : bits <= 4 ? 4 : 8);
+      EXPECT_EQ(shape.group, group);
+      EXPECT_EQ(format_info(affine_format(bits, group)).bytes, 8 + shape.bits * group / 8);
+    }
+  EXPECT_EQ(affine_shape(Format::kNF4).bits, 0);
+  EXPECT_EQ(affine_shape(Format::kQ8_0).bits, 0);
 }
 
 TEST(Format, StatesTheBytesOfARow) {
@@ -38,7 +50,7 @@ TEST(Format, StatesTheBytesOfARow) {
 
 TEST(Dequantize, EqualsGgmlBitForBit) {
   const auto all = tests::ggml_vectors();
-  ASSERT_EQ(all.size(), 36u);  // 12 formats, inputs a and b and random blocks
+  ASSERT_EQ(all.size(), 42u);  // 14 formats, inputs a and b and random blocks
   for (const auto& vectors : all) {
     std::vector<float> out(vectors.decoded.size());
     dequantize(vectors.format, vectors.blocks.data(), out.data(), vectors.rows * vectors.cols);

@@ -84,6 +84,7 @@ Column quantized_column(const float* x, std::int64_t cols, const CodeLayout* lay
 void check_against_f64(const Problem& p, Kind kind, Isa isa) {
   const std::vector<float> y = p.run(kind, isa, 2, 0, p.n);
   const CodeLayout* layout = code_layout(p.format);
+  const FormatInfo& info = format_info(p.format);
   const bool mins = layout != nullptr && layout->min_group != 0 && layout->block == 32 && kind == Kind::kQ8;
   std::vector<float> w(static_cast<std::size_t>(p.cols));
   for (std::int64_t t = 0; t < p.n; ++t) {
@@ -99,10 +100,9 @@ void check_against_f64(const Problem& p, Kind kind, Isa isa) {
         magnitude += std::abs(product);
       }
       for (std::int64_t b = 0; mins && b < p.cols / 32; ++b) {
-        const std::byte* block = row + b * format_info(p.format).bytes;
-        std::uint16_t m;
-        std::memcpy(&m, block + 2, 2);
-        slack += std::abs(static_cast<double>(f16_to_f32(m))) * column.min_slack[static_cast<std::size_t>(b)];
+        const std::byte* block = row + row_bytes(p.format, b * 32 / info.block * info.block);
+        const float min = tests::min_of(tests::scale_places(p.format), block);
+        slack += std::abs(static_cast<double>(min)) * column.min_slack[static_cast<std::size_t>(b)];
       }
       // Products with scale and min apart can be larger than the weight they give: at most by the range of
       // the codes.
@@ -175,16 +175,13 @@ TEST(Gemm, KeepsTheIntegerDotExactAtTheExtremes) {
   for (Format format : tests::kAllFormats) {
     if (code_layout(format) == nullptr) continue;
     Problem p{format, 32, 512, 3};
-    const auto [first, second] = tests::scale_offsets(format);
+    const tests::ScalePlaces places = tests::scale_places(format);
     for (std::uint8_t fill : {0x00, 0x80, 0xff}) {
       for (std::byte& b : p.weights) b = std::byte{fill};
       for (std::size_t at = 0; at < p.weights.size();
            at += static_cast<std::size_t>(format_info(format).bytes))
-        for (int offset : {first, second})
-          if (offset >= 0) {
-            const std::uint16_t one = f32_to_f16(1.0f);
-            std::memcpy(p.weights.data() + at + offset, &one, 2);
-          }
+        for (int place : {places.scale, places.min})
+          tests::put_scale(places, p.weights.data() + at, place, 1.0f);
       for (std::size_t i = 0; i < p.x.size(); ++i)
         p.x[i] = i < 512 ? 1.0f : i < 1024 ? -1.0f : i % 2 ? 1.0f : -1.0f;
       const std::vector<float> scalar = p.run(Kind::kQ8, Isa::kScalar, 1, 0, 3);
@@ -195,6 +192,32 @@ TEST(Gemm, KeepsTheIntegerDotExactAtTheExtremes) {
       }
     }
   }
+}
+
+// Weights stored in another column order give what the permuted activations give, bit for bit.
+TEST(Gemm, MeetsActivationsInTheOrderOfTheStoredColumns) {
+  for (Isa isa : supported_isas())
+    for (Format format : {Format::kAffine4_32, Format::kAffine8_128, Format::kNF4, Format::kF32})
+      for (Kind kind : {Kind::kQ8, Kind::kF32}) {
+        Problem p{format, 40, 384, 9};
+        std::vector<std::int32_t> order(384);
+        for (std::int32_t j = 0; j < 384; ++j) order[static_cast<std::size_t>(j)] = (j * 131 + 7) % 384;
+        WeightView view = p.view();
+        view.order = order.data();
+        ThreadPool pool(2);
+        ActivationBatch batch;
+        std::vector<float> y(9 * 40), again(9 * 40);
+        batch.load(p.x.data(), p.n, p.cols, p.cols, kind);
+        gemm(view, batch, y.data(), p.rows, pool, isa);
+        view.order = nullptr;
+        gemm(view, batch, again.data(), p.rows, pool, isa);
+        ASSERT_TRUE(same_bits(again.data(), p.run(kind, isa, 1, 0, 9).data(), 9 * 40)) << "batch changed";
+        const std::vector<float> x = p.x;
+        for (std::size_t i = 0; i < x.size(); ++i)
+          p.x[i] = x[i / 384 * 384 + static_cast<std::size_t>(order[i % 384])];
+        const std::vector<float> expected = p.run(kind, isa, 1, 0, 9);
+        ASSERT_TRUE(same_bits(y.data(), expected.data(), 9 * 40)) << label(format, kind, isa);
+      }
 }
 
 TEST(Gemm, LeavesWhatIsNotItsOwnAlone) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "kernels/format.h"
+#include "tests/kernels/all_formats.h"
 
 namespace brinkmap::tests {
 
@@ -71,12 +72,5 @@ inline std::vector<GgmlVectors> ggml_vectors() {
   }
   return found;
 }
-
-inline constexpr kernels::Format kAllFormats[] = {
-    kernels::Format::kF32,  kernels::Format::kF16,  kernels::Format::kBF16, kernels::Format::kQ8_0,
-    kernels::Format::kQ4_0, kernels::Format::kQ4_1, kernels::Format::kQ5_0, kernels::Format::kQ5_1,
-    kernels::Format::kQ2_K, kernels::Format::kQ3_K, kernels::Format::kQ4_K, kernels::Format::kQ5_K,
-    kernels::Format::kQ6_K,
-};
 
 }  // namespace brinkmap::tests
