@@ -75,7 +75,8 @@ std::vector<double> expected(const AttentionShape& shape, const Sequence& s) {
         double dot = 0;
         for (std::int64_t d = 0; d < hd; ++d)
           dot += static_cast<double>(q[d]) * static_cast<double>(rounded(k[d], shape.kv));
-        p.push_back(dot * static_cast<double>(shape.scale));
+        const double cap = static_cast<double>(shape.cap), score = dot * static_cast<double>(shape.scale);
+        p.push_back(cap > 0 ? cap * std::tanh(score / cap) : score);
         top = std::max(top, p.back());
       }
       for (double& x : p) sum += x = std::exp(x - top);
@@ -146,6 +147,17 @@ TEST(Attention, FollowsTheFormulaForGroupsHeadSizesWindowsAndCacheTypes) {
       for (Isa isa : supported_isas())
         expect_same(scalar, run(shape, s, 150, 0, 2, isa), isa_name(isa).data());
     }
+}
+
+TEST(Attention, CapsScoresBeforeTheSoftmax) {
+  auto shape = make_shape(4, 2, 32, 40, KvType::kF32);
+  const auto s = random_sequence(shape, 90, 13);
+  const auto free = run(shape, s, 90, 0, 1, active_isa());
+  shape.cap = 1.5f;
+  const auto scalar = run(shape, s, 90, 0, 1, Isa::kScalar);
+  expect_near(shape, s, scalar);
+  for (Isa isa : supported_isas()) expect_same(scalar, run(shape, s, 31, 32, 2, isa), isa_name(isa).data());
+  EXPECT_NE(std::memcmp(free.data(), scalar.data(), free.size() * sizeof(float)), 0);
 }
 
 TEST(Attention, IsTheSameForAnyChunksPrefixAndThreads) {

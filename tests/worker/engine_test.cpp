@@ -11,6 +11,7 @@
 
 #include "bench/random_llama.h"
 #include "schedule/error.h"
+#include "tests/worker/tiny_models.h"
 
 namespace brinkmap::worker {
 namespace {
@@ -21,14 +22,19 @@ using testing::HasSubstr;
 using Tokens = std::vector<std::int32_t>;
 
 // Writes the model, reads it as a row, and removes the file.
-std::shared_ptr<const Model> make_model(const bench::RandomLlama& random,
-                                        const std::string& recipe = "bf16") {
+template <class Random>
+std::shared_ptr<const Model> write_and_load(Random random, const std::string& recipe) {
   const std::string path = testing::TempDir() + "engine-" + std::to_string(::getpid()) + ".gguf";
   random.write(path);
   kernels::ThreadPool pool(1);
   auto model = load_model(make_row(Checkpoint::open(path), recipe, pool));
   std::filesystem::remove(path);
   return model;
+}
+
+std::shared_ptr<const Model> make_model(const bench::RandomLlama& random,
+                                        const std::string& recipe = "bf16") {
+  return write_and_load(random, recipe);
 }
 
 Tokens random_tokens(std::size_t n, std::uint64_t seed) {
@@ -97,16 +103,10 @@ std::vector<Response> alone(const std::shared_ptr<const Model>& model, const Eng
   return out;
 }
 
-class EveryRecipe : public testing::TestWithParam<const char*> {};
-INSTANTIATE_TEST_SUITE_P(Engine, EveryRecipe,
-                         testing::Values("bf16", "f16", "q8_0", "q6_k", "q5_k_m", "q4_k_m", "q3_k_s",
-                                         "q2_k"));
-
-TEST_P(EveryRecipe, GivesTheSameBitsAloneInABatchInChunksAndOnThreads) {
-  const auto model = make_model({}, GetParam());
-  const auto requests = mixed_requests();
-  const auto base = options_with(Kind::kQ8);
-  const auto expected = alone(model, base, requests);
+// Batches cut small and large, few and many slots, threads, with and without the shared prefix.
+void expect_same_in_every_setting(const std::shared_ptr<const Model>& model, const EngineOptions& base,
+                                  const std::vector<Request>& requests,
+                                  const std::vector<Response>& expected) {
   const struct {
     std::int64_t batch, slots;
     int threads;
@@ -125,6 +125,19 @@ TEST_P(EveryRecipe, GivesTheSameBitsAloneInABatchInChunksAndOnThreads) {
       expect_same(expected[i], found[i],
                   "request " + std::to_string(i) + " batch " + std::to_string(s.batch));
   }
+}
+
+class EveryRecipe : public testing::TestWithParam<const char*> {};
+INSTANTIATE_TEST_SUITE_P(Engine, EveryRecipe,
+                         testing::Values("bf16", "f16", "q8_0", "q6_k", "q5_k_m", "q4_k_m", "q3_k_s",
+                                         "q2_k"));
+
+TEST_P(EveryRecipe, GivesTheSameBitsAloneInABatchInChunksAndOnThreads) {
+  const auto model = make_model({}, GetParam());
+  const auto requests = mixed_requests();
+  const auto base = options_with(Kind::kQ8);
+  const auto expected = alone(model, base, requests);
+  expect_same_in_every_setting(model, base, requests, expected);
 }
 
 TEST(Engine, GivesTheSameBitsWithF32ActivationsHalfCachesAndWindows) {
@@ -165,6 +178,33 @@ TEST(Engine, GivesTheSameBitsOnEveryInstructionSet) {
   }
 }
 
+class EveryFamily : public testing::TestWithParam<const char*> {};
+INSTANTIATE_TEST_SUITE_P(Engine, EveryFamily, testing::ValuesIn(tests::kFamilies));
+
+TEST_P(EveryFamily, GivesTheSameBitsAloneInABatchInChunksAndOnThreads) {
+  const auto model = write_and_load(tests::TinyModel(GetParam()), "q6_k");
+  const auto requests = mixed_requests();
+  const auto base = options_with(Kind::kQ8, kernels::KvType::kF16);
+  expect_same_in_every_setting(model, base, requests, alone(model, base, requests));
+}
+
+TEST_P(EveryFamily, GivesTheSameBitsOnEveryInstructionSet) {
+  const auto model = write_and_load(tests::TinyModel(GetParam()), "q8_0");
+  auto requests = mixed_requests();
+  requests.resize(3);
+  kernels::ThreadPool pool(2);
+  std::vector<Response> expected;
+  for (kernels::Isa isa : kernels::supported_isas()) {
+    auto options = options_with(Kind::kQ8);
+    options.isa = isa;
+    const auto found = Engine(model, options, pool).run(requests);
+    if (expected.empty()) expected = found;
+    for (std::size_t i = 0; i < requests.size(); ++i)
+      expect_same(expected[i], found[i],
+                  std::string(kernels::isa_name(isa)) + " request " + std::to_string(i));
+  }
+}
+
 // The slow way: every step from the logits of the whole sequence so far.
 double naive_log_probability(const float* logits, int vocab, std::int32_t token) {
   double top = -1e300, sum = 0;
@@ -173,11 +213,13 @@ double naive_log_probability(const float* logits, int vocab, std::int32_t token)
   return static_cast<double>(logits[token]) - top - std::log(sum);
 }
 
-TEST(Engine, GeneratesAndScoresWhatTheLogitsSay) {
-  const auto model = make_model({}, "q6_k");
+TEST_P(EveryFamily, GeneratesAndScoresWhatTheLogitsSay) {
+  const auto model = write_and_load(tests::TinyModel(GetParam()), "q6_k");
   const int vocab = model->config.vocab;
   const auto requests = mixed_requests();
-  const auto options = options_with(Kind::kQ8);
+  auto options = options_with(Kind::kQ8);
+  options.end_tokens.clear();
+  for (int token = 1; token < vocab; token += 5) options.end_tokens.push_back(token);
   kernels::ThreadPool pool(2);
   Engine engine(model, options, pool);
   const auto found = engine.run(requests);

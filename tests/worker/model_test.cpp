@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <cmath>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -168,6 +169,106 @@ TEST(Model, NamesTheTensorThatIsMissingMisshapenOrUnused) {
               AllOf(HasSubstr("blk.0.attn_q.bias"), HasSubstr("[32]")));
   EXPECT_THAT(refusal([](Parts& p) { p.tensors["blk.1.attn_norm.weight"] = {32}; }),
               HasSubstr("blk.1.attn_norm.weight"));
+}
+
+// The same model of another family.
+Parts of_family(const std::string& family) {
+  Parts parts;
+  std::map<std::string, GgufValue> keys;
+  for (auto& [key, value] : parts.keys)
+    keys[key.starts_with("llama.") ? family + key.substr(5) : key] = value;
+  keys["general.architecture"] = gguf_text(family);
+  parts.keys = keys;
+  return parts;
+}
+
+TEST(Model, BindsAFusedTensorAsItsParts) {
+  Parts parts = of_family("phi3");
+  for (const char* name : {"attn_q", "attn_k", "attn_v", "ffn_gate", "ffn_up"})
+    parts.tensors.erase("blk.0." + std::string(name) + ".weight");
+  parts.tensors["blk.0.attn_qkv.weight"] = {32, 64};
+  parts.tensors["blk.0.ffn_up.weight"] = {32, 128};
+  const auto model = parts.load();
+  const LayerWeights& w = model->layers[0];
+  EXPECT_EQ(w.k.weight.data, w.q.weight.data + 32 * 32 * 4);
+  EXPECT_EQ(w.v.weight.data, w.k.weight.data + 16 * 32 * 4);
+  EXPECT_EQ(w.v.weight.rows, 16);
+  EXPECT_EQ(w.up.weight.data, w.gate.weight.data + 64 * 32 * 4);
+  EXPECT_EQ(w.up.weight.rows, 64);
+  parts.tensors["blk.0.attn_q.weight"] = {32, 32};
+  EXPECT_THAT(parts.refusal(), HasSubstr("blk.0.attn_q.weight"));
+}
+
+TEST(Model, NeedsTheBiasesOfItsFamily) {
+  Parts parts = of_family("qwen2");
+  EXPECT_THAT(parts.refusal(), AllOf(HasSubstr("blk.0.attn_q.bias"), HasSubstr("missing")));
+  parts.tensors["blk.0.attn_q.bias"] = {32};
+  parts.tensors["blk.0.attn_k.bias"] = parts.tensors["blk.0.attn_v.bias"] = {16};
+  const auto model = parts.load();
+  EXPECT_NE(model->layers[0].q.bias, nullptr);
+  EXPECT_EQ(model->layers[0].output.bias, nullptr);
+}
+
+std::vector<int> windows(const Parts& parts) {
+  std::vector<int> out;
+  const auto model = parts.load();
+  for (const LayerKind& kind : model->config.kinds) out.push_back(kind.window * (kind.local ? -1 : 1));
+  return out;
+}
+
+// Seven layers of the first one's tensors.
+void stretch(Parts& parts, const std::string& family) {
+  parts.keys[family + ".block_count"] = gguf_u32(7);
+  auto tensors = parts.tensors;
+  for (const auto& [name, shape] : tensors)
+    for (int l = 1; l < 7; ++l)
+      if (name.starts_with("blk.0.")) parts.tensors["blk." + std::to_string(l) + name.substr(5)] = shape;
+}
+
+TEST(Model, GivesWindowsToTheBlocksOfTheFamilysPattern) {
+  Parts parts = of_family("llama");
+  stretch(parts, "llama");
+  EXPECT_EQ(windows(parts), (std::vector<int>{0, 0, 0, 0, 0, 0, 0}));
+  parts.keys["llama.attention.sliding_window"] = gguf_u32(9);
+  EXPECT_EQ(windows(parts), (std::vector<int>{9, 9, 9, 9, 9, 9, 9}));
+
+  parts = of_family("gemma2");
+  parts.tensors["blk.0.post_attention_norm.weight"] = parts.tensors["blk.0.post_ffw_norm.weight"] = {32};
+  stretch(parts, "gemma2");
+  EXPECT_EQ(windows(parts), (std::vector<int>{4096, 0, 4096, 0, 4096, 0, 4096}));
+  EXPECT_EQ(parts.load()->config.attention_cap, 50.0f);
+  EXPECT_EQ(parts.load()->config.logit_cap, 30.0f);
+  EXPECT_EQ(parts.load()->config.embedding_scale, std::sqrt(32.0f));
+
+  parts = of_family("gemma3");
+  parts.tensors["blk.0.post_attention_norm.weight"] = parts.tensors["blk.0.post_ffw_norm.weight"] = {32};
+  parts.tensors["blk.0.attn_q_norm.weight"] = parts.tensors["blk.0.attn_k_norm.weight"] = {8};
+  stretch(parts, "gemma3");
+  EXPECT_EQ(windows(parts), (std::vector<int>{0, 0, 0, 0, 0, 0, 0}));
+  parts.keys["gemma3.attention.sliding_window"] = gguf_u32(9);
+  EXPECT_EQ(windows(parts), (std::vector<int>{-9, -9, -9, -9, -9, 0, -9}));
+  parts.keys["gemma3.attention.sliding_window_pattern"] = gguf_u32(3);
+  EXPECT_EQ(windows(parts), (std::vector<int>{-9, -9, 0, -9, -9, 0, -9}));
+}
+
+TEST(Model, StaysWithinTheOriginalContextOfLongRope) {
+  Parts parts = of_family("phi3");
+  parts.tensors["rope_factors_long.weight"] = {4};
+  parts.tensors["rope_factors_short.weight"] = {4};
+  EXPECT_THAT(parts.refusal(), HasSubstr("phi3.rope.scaling.original_context_length"));
+  parts.keys["phi3.rope.scaling.original_context_length"] = gguf_u32(40);
+  EXPECT_THAT(parts.refusal(), AllOf(HasSubstr("rope_factors_long.weight"), HasSubstr("positive")));
+  parts.keys["phi3.rope.scaling.type"] = gguf_text("linear");
+  EXPECT_THAT(parts.refusal(), AllOf(HasSubstr("phi3.rope.scaling.type"), HasSubstr("linear")));
+}
+
+TEST(Model, ScalesScoresByTheStatedFactor) {
+  Parts parts;
+  EXPECT_EQ(parts.load()->config.attention_scale, 1 / std::sqrt(8.0f));
+  parts.keys["llama.attention.scale"] = gguf_f32(0.25f);
+  EXPECT_EQ(parts.load()->config.attention_scale, 0.25f);
+  parts.keys["llama.attention.scale"] = gguf_f32(-0.25f);
+  EXPECT_THAT(parts.refusal(), HasSubstr("llama.attention.scale"));
 }
 
 TEST(Model, AutoLayerIsBlock19Of32) {
