@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "kernels/format.h"
 #include "mpi/facts_text.h"
 #include "schedule/job_file.h"
 #include "schedule/nearest.h"
@@ -27,17 +26,7 @@ void check_recipes(const schedule::Job& job) {
 std::vector<std::uint64_t> recipe_bytes(const worker::Checkpoint& file,
                                         const std::vector<std::string>& recipes) {
   std::vector<std::uint64_t> all;
-  for (const std::string& recipe : recipes) {
-    const std::vector<kernels::Format> formats = worker::tensor_formats(file, recipe);
-    std::uint64_t bytes = 0;
-    for (std::size_t t = 0; t < formats.size(); ++t) {
-      const worker::GgufTensor& tensor = file.tensors()[t];
-      const std::int64_t row = tensor.shape.empty() ? 1 : tensor.shape[0];
-      bytes += static_cast<std::uint64_t>(row == 0 ? 0 : tensor.elements() / row) *
-               static_cast<std::uint64_t>(kernels::row_bytes(formats[t], row));
-    }
-    all.push_back(bytes);
-  }
+  for (const std::string& recipe : recipes) all.push_back(worker::recipe_bytes(file, recipe));
   return all;
 }
 

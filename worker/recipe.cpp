@@ -138,7 +138,11 @@ std::string weight_at(const GgufTensor& tensor, Format format, std::int64_t inde
 class RowMaker {
  public:
   RowMaker(const Checkpoint& file, std::string_view recipe, kernels::ThreadPool& pool)
-      : file_(file), recipe_(recipe), pool_(pool), scratch_(static_cast<std::size_t>(pool.threads())) {}
+      : file_(file),
+        recipe_(recipe),
+        packing_(parse_packing(recipe)),
+        pool_(pool),
+        scratch_(static_cast<std::size_t>(pool.threads())) {}
 
   RowTensor make(const GgufTensor& tensor, Format format) {
     const std::int64_t bad = for_rows(tensor, pool_, [&](std::int64_t at, std::int64_t n, int) {
@@ -158,12 +162,34 @@ class RowMaker {
       return out;
     }
     convert(tensor, out);
+    if (packing_) finish_packing(tensor, out);
     return out;
   }
 
  private:
   [[noreturn]] void fail(const GgufTensor& tensor, const std::string& what) const {
     throw InputError(file_.path(), "tensor '" + printable(tensor.name) + "'", what);
+  }
+
+  void encode(const GgufTensor& tensor, Format format, const float* in, std::byte* blocks) const noexcept {
+    const std::int64_t cols = tensor.shape[0];
+    if (packing_ && kernels::affine_shape(format).bits != 0)
+      return kernels::quantize_mlx(in, blocks, cols, packing_->bits, packing_->group,
+                                   scale_type(tensor.format));
+    kernels::quantize(format, in, blocks, cols);
+  }
+
+  void finish_packing(const GgufTensor& tensor, RowTensor& out) const {
+    out.stored_bytes = packed_bytes(tensor, out.format, *packing_);
+    if (out.format != Format::kNF4 || !packing_->has("dq")) return;
+    const std::size_t count = out.owned->size() / sizeof(kernels::BlockNF4);
+    auto nested = std::make_shared<NestedScales>();
+    nested->codes.resize(count);
+    nested->scales.resize((count + 255) / 256);
+    kernels::Nf4Nested stored{0, nested->codes, nested->scales};
+    kernels::nest_nf4_scales({reinterpret_cast<kernels::BlockNF4*>(out.owned->data()), count}, stored);
+    nested->offset = stored.offset;
+    out.nested = std::move(nested);
   }
 
   void convert(const GgufTensor& tensor, RowTensor& out) {
@@ -179,7 +205,7 @@ class RowMaker {
         std::byte* blocks = to + kernels::row_bytes(out.format, i);
         kernels::dequantize(tensor.format, tensor.data.data() + kernels::row_bytes(tensor.format, i), row,
                             cols);
-        kernels::quantize(out.format, row, blocks, cols);
+        encode(tensor, out.format, row, blocks);
         if (const std::int64_t b = first_non_finite(out.format, blocks, cols); b != kNone) return i + b;
       }
       return kNone;
@@ -193,6 +219,7 @@ class RowMaker {
 
   const Checkpoint& file_;
   std::string_view recipe_;
+  std::optional<PackingRecipe> packing_;
   kernels::ThreadPool& pool_;
   std::vector<std::vector<float>> scratch_;  // one row a thread
 };
@@ -219,6 +246,10 @@ RowWeights make_row(std::shared_ptr<const Checkpoint> file, std::string_view rec
 }
 
 void write_row(const RowWeights& row, const std::string& path) {
+  for (const auto& [name, tensor] : row.tensors)
+    if (!kernels::is_gguf(tensor.format))
+      throw InputError(row.file->path(), "tensor '" + printable(name) + "'",
+                       "GGUF has no type for what recipe " + row.recipe + " makes of it");
   const RecipeSpec* recipe = find_recipe(row.recipe);
   if (recipe == nullptr) throw Error("write_row: unknown recipe " + row.recipe);
   GgufWriter writer;

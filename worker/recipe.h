@@ -10,19 +10,23 @@
 #include "kernels/gemm.h"
 #include "kernels/thread_pool.h"
 #include "worker/checkpoint.h"
+#include "worker/recipe_packing.h"
 
 // Recipes: names of ways to quantize a model, and the tensors they make.
 namespace brinkmap::worker {
 
-// All recipe names this build knows, for errors and help: bf16 f16 q8_0 q6_k q5_k_m q4_k_m q3_k_s q2_k as-is
-// ...
+// All recipes this build knows, for errors and help: bf16 f16 q8_0 q6_k q5_k_m ... as-is, then the patterns
+// of the packing recipes: mlx-{2,3,4,6,8}-g{32,64,128}[-e16] ...
 std::vector<std::string> recipe_names();
 bool is_recipe(std::string_view name);
 
 // The format of every tensor of `file` under `recipe`, in file order: llama.cpp's per-tensor choices,
-// including the fall-back for rows that are no multiple of 256 and the tied output tensor. as-is keeps the
-// file's formats.
+// including the fall-back for rows that are no multiple of 256 and the tied output tensor; MLX's and
+// bitsandbytes' for the packing recipes. as-is keeps the file's formats.
 std::vector<kernels::Format> tensor_formats(const Checkpoint& file, std::string_view recipe);
+
+// RowWeights::bytes of the row that make_row would make; computes nothing.
+std::uint64_t recipe_bytes(const Checkpoint& file, std::string_view recipe);
 
 // A tensor in the format a row uses: bytes inside the mapped file when nothing changes, else owned.
 struct RowTensor {
@@ -33,6 +37,7 @@ struct RowTensor {
   // As in GgufTensor.
   std::uint64_t stored_bytes = 0;
   std::shared_ptr<const std::vector<std::int32_t>> order = nullptr;
+  std::shared_ptr<const NestedScales> nested = nullptr;  // of NF4 blocks, when the recipe has 8-bit scales
 };
 
 // A model's tensors under a recipe. Shares the mapped file; derived in memory from the base, never from a
@@ -51,6 +56,7 @@ RowWeights make_row(std::shared_ptr<const Checkpoint> file, std::string_view rec
                     kernels::ThreadPool& pool);
 
 // Writes the row as a GGUF file with the same metadata (general.file_type and quantization version updated).
+// Throws InputError when the row has a tensor that GGUF has no type for.
 void write_row(const RowWeights& row, const std::string& path);
 
 }  // namespace brinkmap::worker

@@ -6,6 +6,7 @@
 #include "schedule/error.h"
 #include "worker/gguf_parse.h"
 #include "worker/recipe.h"
+#include "worker/recipe_packing.h"
 #include "worker/recipe_table.h"
 
 // Which tensor gets which format: llama.cpp's choices (src/llama-quant.cpp: llama_model_quantize_impl decides
@@ -112,14 +113,17 @@ Format choose(const RecipeSpec& recipe, const ModelTraits& model, const GgufTens
   if (name == "token_embd.weight") return base;
   if (holds(name, "attn_v.weight")) {
     Format format = (model.gqa >= 4 ? recipe.attn_v_gqa4 : recipe.attn_v).value_or(base);
-    if (recipe.more_bits && use_more_bits(model.attn_v_rank.at(layer_of(name)), model.values))
-      format = *recipe.more_bits;
+    const int rank = model.attn_v_rank.at(layer_of(name));
+    if (rank < recipe.attn_v_first.n) format = recipe.attn_v_first.format;
+    if (recipe.more_bits && use_more_bits(rank, model.values)) format = *recipe.more_bits;
     if (model.is_70b && (format == Format::kQ3_K || format == Format::kQ4_K)) format = Format::kQ5_K;
     return model.experts == 8 ? Format::kQ8_0 : format;
   }
   if (holds(name, "attn_k.weight")) return model.experts == 8 ? Format::kQ8_0 : base;
   if (holds(name, "ffn_down")) {
     const int layer = model.experts > 1 ? layer_of(name) : model.ffn_down_rank.at(layer_of(name));
+    const RecipeSpec::First& first = recipe.ffn_down_first;
+    if (first.n != 0 && layer < model.layers / first.n) return first.format;
     if (recipe.more_bits && use_more_bits(layer, model.layers)) return *recipe.more_bits;
     return recipe.ffn_down.value_or(base);
   }
@@ -133,11 +137,6 @@ Format choose(const RecipeSpec& recipe, const ModelTraits& model, const GgufTens
 Format fit_row(const Checkpoint& file, const GgufTensor& tensor, Format format) {
   const std::int64_t cols = tensor.shape[0];
   if (cols % kernels::format_info(format).block == 0) return format;
-  const auto fail = [&](const std::string& why) {
-    throw InputError(file.path(), "tensor '" + printable(tensor.name) + "'",
-                     "rows of " + std::to_string(cols) + " weights do not fit " +
-                         std::string(kernels::format_info(format).name) + why);
-  };
   Format smaller{};
   switch (format) {
     case Format::kQ4_K:
@@ -151,33 +150,50 @@ Format fit_row(const Checkpoint& file, const GgufTensor& tensor, Format format) 
       break;
     case Format::kQ2_K:
     case Format::kQ3_K:
-      if (cols % 32 != 0) return Format::kF16;
-      fail("; llama.cpp takes IQ4_NL here, which is not supported: use q4_k_m or more bits");
+    case Format::kIQ4_XS:
+      smaller = Format::kIQ4_NL;
       break;
     default:
-      fail(" and there is no smaller block to fall back to");
+      throw InputError(file.path(), "tensor '" + printable(tensor.name) + "'",
+                       "rows of " + std::to_string(cols) + " weights do not fit " +
+                           std::string(kernels::format_info(format).name) +
+                           " and there is no smaller block to fall back to");
   }
   return cols % kernels::format_info(smaller).block == 0 ? smaller : Format::kF16;
+}
+
+// A name that tensor_formats was given: a row of the table or a packing.
+struct NamedRecipe {
+  const RecipeSpec* mixture = nullptr;
+  std::optional<PackingRecipe> packing;
+};
+
+NamedRecipe named_recipe(const Checkpoint& file, std::string_view name) {
+  NamedRecipe recipe{find_recipe(name), parse_packing(name)};
+  if (recipe.mixture != nullptr || recipe.packing) return recipe;
+  std::string known;
+  for (const std::string& r : recipe_names()) known += (known.empty() ? "" : ", ") + r;
+  throw InputError(file.path(), "recipe '" + printable(name) + "'", "unknown; expected one of " + known);
 }
 
 }  // namespace
 
 std::vector<Format> tensor_formats(const Checkpoint& file, std::string_view name) {
-  const RecipeSpec* recipe = find_recipe(name);
-  if (recipe == nullptr) {
-    std::string known;
-    for (const std::string& r : recipe_names()) known += (known.empty() ? "" : ", ") + r;
-    throw InputError(file.path(), "recipe '" + printable(name) + "'", "unknown; expected one of " + known);
-  }
+  const auto [recipe, packing] = named_recipe(file, name);
   std::vector<Format> formats;
   for (const GgufTensor& tensor : file.tensors()) formats.push_back(tensor.format);
-  if (!recipe->format) return formats;
+  if (recipe != nullptr && !recipe->format) return formats;
 
   for (const GgufTensor& tensor : file.tensors())
     if (kernels::format_info(tensor.format).block != 1)
       throw InputError(file.path(), "tensor '" + printable(tensor.name) + "'",
                        "is already quantized (" + std::string(kernels::format_info(tensor.format).name) +
                            "): nothing is quantized twice, so only the recipe as-is can be used");
+  if (packing) {
+    for (std::size_t i = 0; i < formats.size(); ++i)
+      if (is_quantized_kind(file.tensors()[i])) formats[i] = packed_format(file, file.tensors()[i], *packing);
+    return formats;
+  }
   // 16-bit recipes have no mixture: every matrix takes the format.
   const bool mixture = kernels::format_info(*recipe->format).block != 1;
   ModelTraits model;
@@ -193,9 +209,25 @@ std::vector<Format> tensor_formats(const Checkpoint& file, std::string_view name
 std::vector<std::string> recipe_names() {
   std::vector<std::string> names;
   for (const RecipeSpec& recipe : recipe_table()) names.emplace_back(recipe.name);
+  for (const PackingGrammar& grammar : packing_grammars()) names.emplace_back(grammar.pattern);
   return names;
 }
 
-bool is_recipe(std::string_view name) { return find_recipe(name) != nullptr; }
+bool is_recipe(std::string_view name) { return find_recipe(name) != nullptr || parse_packing(name); }
+
+std::uint64_t recipe_bytes(const Checkpoint& file, std::string_view recipe) {
+  const std::vector<Format> formats = tensor_formats(file, recipe);
+  const std::optional<PackingRecipe> packing = parse_packing(recipe);
+  std::uint64_t bytes = 0;
+  for (std::size_t i = 0; i < formats.size(); ++i) {
+    const GgufTensor& tensor = file.tensors()[i];
+    if (formats[i] == tensor.format)
+      bytes += tensor.stored_bytes != 0 ? tensor.stored_bytes : tensor.data.size();
+    else
+      bytes += packing ? packed_bytes(tensor, formats[i], *packing)
+                       : kernels::row_bytes(formats[i], tensor.elements());
+  }
+  return bytes;
+}
 
 }  // namespace brinkmap::worker

@@ -23,6 +23,12 @@ struct RecipeSpec {
   std::optional<kernels::Format> attn_qkv = {};     // fused projection
   std::optional<kernels::Format> attn_output = {};
   std::optional<kernels::Format> ffn_down = {};
+  struct First {
+    int n = 0;  // 0: none
+    kernels::Format format{};
+  };
+  First attn_v_first = {};                             // the first n value projections
+  First ffn_down_first = {};                           // the first 1/n of the layers
   std::optional<kernels::Format> more_bits = {};       // attn_v and ffn_down of the layers that get more bits
   std::optional<kernels::Format> attn_output_8x = {};  // attn_output when there are exactly 8 experts
 };

@@ -220,8 +220,31 @@ TEST(Recipe, RowsThatAreNoMultipleOf256FallBackToSmallerBlocks) {
   EXPECT_EQ(q4.at("output_norm.weight"), "F32");
   EXPECT_EQ(formats_by_name(*file, "q5_k_m").at("blk.0.attn_q.weight"), "Q5_1");
   EXPECT_EQ(formats_by_name(*file, "q6_k").at("blk.0.attn_q.weight"), "Q8_0");
-  EXPECT_THAT(refusal([&] { tensor_formats(*file, "q3_k_s"); }),
-              AllOf(HasSubstr("tensor 'blk.0.attn_q.weight'"), HasSubstr("96"), HasSubstr("IQ4_NL")));
+  for (const char* recipe : {"q2_k", "q3_k_s", "q3_k_m", "iq4_xs"})
+    EXPECT_EQ(formats_by_name(*file, recipe).at("blk.0.attn_q.weight"), "IQ4_NL") << recipe;
+  EXPECT_EQ(formats_by_name(*file, "iq4_nl").at("token_embd.weight"), "Q8_0");  // Q6_K, then smaller
+}
+
+TEST(Recipe, TheFirstValuesAndDownProjectionsOfTheSmallMixturesGetMoreBits) {
+  Skeleton model;
+  const auto file = model.llama(32, 256, 8, 8).open();
+  const auto count = [&](const std::string& recipe, const std::string& tensor, const std::string& format) {
+    int n = 0;
+    const auto formats = formats_by_name(*file, recipe);
+    for (int l = 0; l < 32; ++l) {
+      if (formats.at("blk." + std::to_string(l) + "." + tensor + ".weight") != format) break;
+      ++n;
+    }
+    return n;
+  };
+  EXPECT_EQ(count("q4_k_s", "attn_v", "Q5_K"), 4);
+  EXPECT_EQ(count("q4_k_s", "ffn_down", "Q5_K"), 4);
+  EXPECT_EQ(count("q3_k_m", "attn_v", "Q5_K"), 2);
+  EXPECT_EQ(count("q3_k_m", "ffn_down", "Q5_K"), 2);
+  EXPECT_EQ(count("q3_k_m", "attn_output", "Q4_K"), 32);
+  EXPECT_EQ(count("iq4_xs", "ffn_down", "Q5_K"), 4);
+  EXPECT_EQ(count("iq4_nl", "attn_v", "IQ4_NL"), 32);
+  EXPECT_EQ(count("q5_k_s", "ffn_down", "Q5_K"), 32);
 }
 
 TEST(Recipe, RowsThatAreNoMultipleOf32StayHalf) {
@@ -243,13 +266,83 @@ TEST(Recipe, SixteenBitRecipesConvertMatricesAndLeaveNorms) {
   EXPECT_EQ(formats_by_name(*file, "as-is").at("token_embd.weight"), "F32");
 }
 
+TEST(Recipe, MlxPacksEveryMatrixAndCountsTheBytesOfItsOwnFiles) {
+  Skeleton model;
+  model.key("block_count", 1)
+      .tensor("token_embd.weight", {128, 16}, Format::kBF16, {{0, 1.0f}})
+      .tensor("output.weight", {128, 16}, Format::kBF16, {{1, -1.0f}})
+      .tensor("blk.0.ffn_up.weight", {128, 16}, Format::kBF16, {{200, 0.5f}})
+      .tensor("output_norm.weight", {128});
+  const auto file = model.open();
+  const auto all = formats_by_name(*file, "mlx-3-g64");
+  EXPECT_EQ(all.at("token_embd.weight"), "AFFINE4_64");
+  EXPECT_EQ(all.at("blk.0.ffn_up.weight"), "AFFINE4_64");
+  EXPECT_EQ(all.at("output_norm.weight"), "F32");
+  const auto kept = formats_by_name(*file, "mlx-6-g32-e16");
+  EXPECT_EQ(kept.at("token_embd.weight"), "BF16");
+  EXPECT_EQ(kept.at("output.weight"), "BF16");
+  EXPECT_EQ(kept.at("blk.0.ffn_up.weight"), "AFFINE8_32");
+  kernels::ThreadPool pool(2);
+  const RowWeights row = make_row(file, "mlx-3-g64", pool);
+  // 3 bits a weight and a scale and a bias of 16 bits for each 64, and the norm.
+  const std::uint64_t matrix = 128 * 16 * 3 / 8 + 32 * 4;
+  EXPECT_EQ(row.bytes, 3 * matrix + 512);
+  EXPECT_EQ(row.bytes, recipe_bytes(*file, "mlx-3-g64"));
+  const RowTensor& up = row.tensors.at("blk.0.ffn_up.weight");
+  std::vector<float> decoded(128 * 16);
+  kernels::dequantize(up.format, up.data.data(), decoded.data(), 128 * 16);
+  EXPECT_EQ(decoded[200], 0.5f);
+  EXPECT_NEAR(decoded[199], 0.0f, 0x1p-9f);  // on the grid but for the rounding of the scale
+}
+
+TEST(Recipe, Nf4LeavesEmbeddingAndHeadAndKeepsWhatItsNestedScalesDecodeTo) {
+  Skeleton model;
+  model.key("block_count", 1)
+      .tensor("token_embd.weight", {64, 16}, Format::kBF16)
+      .tensor("blk.0.ffn_up.weight", {64, 16}, Format::kF16, {{3, 0.25f}, {70, -2.0f}});
+  const auto file = model.open();
+  EXPECT_EQ(formats_by_name(*file, "nf4-dq").at("token_embd.weight"), "BF16");
+  kernels::ThreadPool pool(2);
+  const RowWeights plain = make_row(file, "nf4", pool), nested = make_row(file, "nf4-dq", pool);
+  EXPECT_EQ(plain.bytes, 64 * 16 * 2 + 64 * 16 / 2 + 16 * 4u);
+  EXPECT_EQ(nested.bytes, 64 * 16 * 2 + 64 * 16 / 2 + 16 + 4u);
+  EXPECT_EQ(nested.bytes, recipe_bytes(*file, "nf4-dq"));
+  const RowTensor& up = nested.tensors.at("blk.0.ffn_up.weight");
+  ASSERT_NE(up.nested, nullptr);
+  EXPECT_EQ(plain.tensors.at("blk.0.ffn_up.weight").nested, nullptr);
+  const auto* blocks = reinterpret_cast<const kernels::BlockNF4*>(up.data.data());
+  for (std::size_t b = 0; b < 16; ++b)
+    EXPECT_EQ(blocks[b].absmax,
+              kernels::nf4_absmax_map()[up.nested->codes[b]] * up.nested->scales[0] + up.nested->offset);
+}
+
+TEST(Recipe, RowsThatAPackingsGroupsDoNotDivideAreAnErrorThatNamesTheTensor) {
+  Skeleton model;
+  model.key("block_count", 1).tensor("blk.0.ffn_up.weight", {96, 16}, Format::kBF16);
+  const auto file = model.open();
+  for (const char* recipe : {"mlx-4-g64", "nf4"})
+    EXPECT_THAT(refusal([&] { tensor_formats(*file, recipe); }),
+                AllOf(HasSubstr("blk.0.ffn_up.weight"), HasSubstr("96"), HasSubstr("64")));
+  EXPECT_EQ(formats_by_name(*file, "mlx-4-g32").at("blk.0.ffn_up.weight"), "AFFINE4_32");
+}
+
+TEST(Recipe, OfAPackingIsNotWrittenAsGguf) {
+  Skeleton model;
+  model.key("block_count", 1).tensor("blk.0.ffn_up.weight", {64, 16}, Format::kBF16);
+  kernels::ThreadPool pool(1);
+  const RowWeights row = make_row(model.open(), "mlx-4-g64", pool);
+  EXPECT_THAT(refusal([&] { write_row(row, testing::TempDir() + "never.gguf"); }),
+              AllOf(HasSubstr("blk.0.ffn_up.weight"), HasSubstr("mlx-4-g64")));
+}
+
 TEST(Recipe, NamesTheKnownOnesWhenUnknown) {
   Skeleton model;
   const auto file = model.tensor("a.weight", {32, 2}).open();
   EXPECT_THAT(refusal([&] { tensor_formats(*file, "q4_k"); }),
               AllOf(HasSubstr("'q4_k'"), HasSubstr("q4_k_m")));
   EXPECT_FALSE(is_recipe("q4_k"));
-  for (const std::string& name : recipe_names()) EXPECT_TRUE(is_recipe(name));
+  for (const std::string& name : recipe_names())
+    EXPECT_TRUE(is_recipe(name) || name.find('[') != std::string::npos) << name;
 }
 
 TEST(Recipe, NothingIsQuantizedTwice) {
@@ -327,7 +420,7 @@ TEST(Recipe, RowsAreTheSameForAnyNumberOfThreads) {
   BRINKMAP_NEEDS_REFERENCE("logits/llama/llama-F16.gguf");
   const auto file = Checkpoint::open(tests::reference("logits/llama/llama-F16.gguf").string());
   kernels::ThreadPool one(1), seven(7);
-  for (const char* recipe : {"q4_k_m", "q2_k", "q8_0"}) {
+  for (const char* recipe : {"q4_k_m", "q2_k", "q8_0", "iq4_xs", "mlx-3-g32", "nf4-dq"}) {
     const RowWeights a = make_row(file, recipe, one), b = make_row(file, recipe, seven);
     ASSERT_EQ(a.bytes, b.bytes);
     for (const auto& [name, tensor] : a.tensors) {
