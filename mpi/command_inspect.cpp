@@ -21,6 +21,11 @@ std::string shape_of(const worker::GgufTensor& t) {
   return text;
 }
 
+// In the file, whatever it was unpacked to.
+std::uint64_t stored_bytes(const worker::GgufTensor& t) {
+  return t.stored_bytes != 0 ? t.stored_bytes : t.data.size();
+}
+
 json describe(const worker::Checkpoint& file) {
   const schedule::ModelFacts facts = worker::model_facts(file);
   json tensors = json::array();
@@ -30,8 +35,8 @@ json describe(const worker::Checkpoint& file) {
     tensors.push_back({{"name", t.name},
                        {"shape", t.shape},
                        {"format", std::string(kernels::format_info(t.format).name)},
-                       {"bytes", t.data.size()}});
-    bytes += t.data.size();
+                       {"bytes", stored_bytes(t)}});
+    bytes += stored_bytes(t);
     elements += t.elements();
   }
   return {{"file", file.path()},
@@ -59,7 +64,7 @@ void print(const json& d, const worker::Checkpoint& file) {
   fmt::print("{:<16} {:.3f}\n\n", "bits_per_weight", d["bits_per_weight"].get<double>());
   for (const worker::GgufTensor& t : file.tensors())
     fmt::print("{:<32} {:<6} {:<20} {:>12} bytes\n", t.name, kernels::format_info(t.format).name, shape_of(t),
-               t.data.size());
+               stored_bytes(t));
 }
 
 }  // namespace
@@ -72,7 +77,7 @@ void add_inspect(CLI::App& root, Invocation& invocation) {
   auto o = std::make_shared<Options>();
   CLI::App* command =
       root.add_subcommand("inspect", "Architecture, tensors, bytes and bits per weight of a model");
-  command->add_option("MODEL", o->model, "model file (GGUF)")->required();
+  command->add_option("MODEL", o->model, "GGUF file or Hugging Face folder")->required();
   command->add_flag("--json", o->json, "as JSON");
   command->footer("Example:\n  brinkmap inspect model.gguf --json");
   command->callback([o, &invocation] {

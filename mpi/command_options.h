@@ -42,7 +42,7 @@ struct ModelOptions {
 };
 
 inline void add_model_options(CLI::App& command, ModelOptions& options) {
-  command.add_option("MODEL", options.model, "model file (GGUF)")->required();
+  command.add_option("MODEL", options.model, "GGUF file or Hugging Face folder")->required();
   command.add_option("--recipe", options.recipe, "quantize in memory first; default: the file's own formats");
   command.add_option("--activations", options.activations, "how activations enter quantized products")
       ->check(CLI::IsMember({"q8", "f32"}))

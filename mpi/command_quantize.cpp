@@ -15,7 +15,8 @@ void add_quantize(CLI::App& root, Invocation& invocation) {
   };
   auto o = std::make_shared<Options>();
   CLI::App* command = root.add_subcommand("quantize", "Write a model in another recipe");
-  command->add_option("MODEL", o->model, "model file (GGUF), in its highest precision")->required();
+  command->add_option("MODEL", o->model, "GGUF file or Hugging Face folder, in its highest precision")
+      ->required();
   command->add_option("--to", o->recipe, "recipe, e.g. q4_k_m")->required();
   command->add_option("-o,--output", o->out, "file to write (GGUF)")->required();
   command->add_option("--threads", o->threads, "default: all cores")->check(CLI::Range(1, 4096));

@@ -43,7 +43,7 @@ void add_tokenize(CLI::App& root, Invocation& invocation) {
   };
   auto o = std::make_shared<Options>();
   CLI::App* command = root.add_subcommand("tokenize", "Token ids of strings");
-  command->add_option("MODEL", o->model, "model file (GGUF) with a tokenizer")->required();
+  command->add_option("MODEL", o->model, "GGUF file or Hugging Face folder with a tokenizer")->required();
   command->add_option("--file", o->file, "JSON array of strings (or of objects with \"text\")")->required();
   command->add_flag("--special", o->special,
                     "add BOS/EOS as the vocabulary asks and recognise control tokens");

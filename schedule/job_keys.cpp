@@ -86,7 +86,8 @@ const std::vector<Key<ModelSpec>>& model_keys() {
   static const std::vector<Key<ModelSpec>> keys{
       id_key("id", &ModelSpec::id, "name of the model in rows and tables").required(),
       id_key("family", &ModelSpec::family, "family it belongs to, for grouping"),
-      text_key("path", &ModelSpec::path, kLongestPath, "model file, relative to the job file")
+      text_key("path", &ModelSpec::path, kLongestPath,
+               "GGUF file or Hugging Face folder, relative to the job file")
           .required()
           .path(),
       template_key(),

@@ -1,34 +1,26 @@
 #include "worker/checkpoint.h"
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
+#include <filesystem>
 #include <limits>
+#include <system_error>
 #include <unordered_map>
 
 #include "schedule/error.h"
 #include "worker/gguf_parse.h"
 #include "worker/hash.h"
+#include "worker/hf_folder.h"
+#include "worker/mapped_file.h"
 
 namespace brinkmap::worker {
 
 struct Checkpoint::Impl {
   std::string path;
-  std::shared_ptr<const void> owner;    // of what tensors point into, when it is not `bytes`
+  std::shared_ptr<const void> owner;    // of what tensors point into; null: someone else keeps it
   std::function<std::string()> hasher;  // null: the hash of `bytes`
   std::uint64_t total_bytes = 0;
   std::span<const std::byte> bytes;
-  void* mapping = nullptr;  // null when the bytes are someone else's
   GgufContents contents;
   std::unordered_map<std::string_view, const GgufTensor*> by_name;  // views into contents.tensors
-
-  ~Impl() {
-    if (mapping != nullptr) ::munmap(mapping, bytes.size());
-  }
 
   void read() {
     contents = parse_gguf(bytes, path);
@@ -80,26 +72,13 @@ Checkpoint::Checkpoint(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Checkpoint::~Checkpoint() = default;
 
 std::shared_ptr<const Checkpoint> Checkpoint::open(const std::string& path) {
-  const auto fail = [&](const std::string& what) {
-    throw InputError(path, "", what + ": " + std::strerror(errno));
-  };
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error)) return make(read_hf_folder(path));
   auto impl = std::make_unique<Impl>();
   impl->path = path;
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) fail("cannot be opened");
-  struct Closer {
-    int fd;
-    ~Closer() { ::close(fd); }
-  } closer{fd};
-  struct stat info {};
-  if (::fstat(fd, &info) != 0) fail("cannot be examined");
-  if (!S_ISREG(info.st_mode)) throw InputError(path, "", "is not a regular file");
-  if (info.st_size == 0) throw InputError(path, "", "is empty: expected a GGUF file");
-  const auto size = static_cast<std::size_t>(info.st_size);
-  void* mapping = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd, 0);
-  if (mapping == MAP_FAILED) fail("cannot be mapped");
-  impl->mapping = mapping;
-  impl->bytes = {static_cast<const std::byte*>(mapping), size};
+  const auto file = MappedFile::open(path, "a GGUF file");
+  impl->bytes = file->bytes();
+  impl->owner = file;
   impl->read();
   return std::shared_ptr<const Checkpoint>(new Checkpoint(std::move(impl)));
 }
