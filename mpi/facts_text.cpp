@@ -23,6 +23,7 @@ json to_json(const ModelFacts& m) {
           {"parameters", m.parameters},
           {"layers", m.layers},
           {"width", m.width},
+          {"attention_width", m.attention_width},
           {"vocab", m.vocab},
           {"context", m.context}};
 }
@@ -36,6 +37,8 @@ ModelFacts model_from(const json& j) {
   j.at("parameters").get_to(m.parameters);
   j.at("layers").get_to(m.layers);
   j.at("width").get_to(m.width);
+  // Files of version 0.1 know only models whose heads are as wide as the stream together.
+  m.attention_width = j.value("attention_width", std::int64_t{m.width} * m.layers);
   j.at("vocab").get_to(m.vocab);
   j.at("context").get_to(m.context);
   return m;

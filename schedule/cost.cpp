@@ -8,8 +8,9 @@ namespace brinkmap::schedule {
 double prompt_cost(const CostModel& model, const ModelFacts& facts, const SuiteSpec& suite,
                    std::uint32_t tokens) {
   const double weights = 2.0 * static_cast<double>(facts.parameters);
-  // Scores and weighted sums of causal attention: 4 * width multiply-adds a token pair, half of the pairs.
-  const double pairs = 4.0 * facts.width * facts.layers;
+  // Scores and weighted sums of causal attention: 4 operations a token pair and number of a head, half of the
+  // pairs. Sliding windows and recurrent blocks do less; what they do beside their weights is not counted.
+  const double pairs = 4.0 * static_cast<double>(facts.attention_width);
   const double prompt = tokens;
   double decoded = suite.max_new_tokens * model.decode_share;
   if (suite.kind == SuiteKind::kDecision) decoded += model.choice_tokens;

@@ -179,7 +179,8 @@ struct ModelFacts {
   std::uint64_t file_bytes = 0;
   std::uint64_t parameters = 0;
   int layers = 0;
-  int width = 0;  // hidden size
+  int width = 0;                     // hidden size
+  std::int64_t attention_width = 0;  // width of the heads together, summed over the blocks with attention
   int vocab = 0;
   int context = 0;  // longest sequence, tokens
 };

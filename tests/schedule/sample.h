@@ -39,6 +39,7 @@ inline schedule::ModelFacts model_facts(std::uint64_t parameters = 5'000'000) {
   f.file_bytes = 2 * parameters;
   f.layers = 6;
   f.width = 256;
+  f.attention_width = 6 * 256;
   f.vocab = 1024;
   f.context = 1024;
   return f;
