@@ -39,6 +39,12 @@ const std::vector<Architecture>& table() {
        .local_period = 6,
        .local_rope_base = 10000,
        .layers_scaled_by_width = 62},  // 27B
+      // Qwen 3.5, dense.
+      {.name = "qwen35",
+       .head_norms = true,
+       .ffn_norm = "post_attention_norm",
+       .query_gate = true,
+       .full_period = 4},
   };
   return known;
 }

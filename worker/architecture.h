@@ -28,6 +28,10 @@ struct Architecture {
   bool post_norms = false;        // what a block adds to the residual stream is normed first
   bool scaled_embedding = false;  // times sqrt(width)
   std::string ffn_norm = "ffn_norm";
+  bool query_gate = false;  // attn_q gives per head a query and a gate, whose sigmoid multiplies the mix
+  // Of every `full_period` blocks the last is full attention, the others carry a recurrent state (gated delta
+  // net). 0: all blocks are attention. The file's full_attention_interval and recurrent_layers go first.
+  int full_period = 0;
 
   // Of every `local_period` blocks the last sees everything, the others a sliding window. 0: all blocks have
   // the window, if there is one. The file's attention.sliding_window_pattern goes first.

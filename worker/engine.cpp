@@ -42,7 +42,7 @@ struct Engine::Impl {
         options(std::move(chosen)),
         pool(threads),
         forward(model, options, pool),
-        caches(forward.shape(), static_cast<std::size_t>(options.cache_bytes)) {}
+        caches(forward.layout(), static_cast<std::size_t>(options.cache_bytes)) {}
 
   std::shared_ptr<const Model> model;
   EngineOptions options;
@@ -148,11 +148,11 @@ struct Engine::Impl {
     // Without room for it beside the longest request, every request computes its own.
     std::int64_t longest = 0;
     for (const Request& r : requests) longest = std::max(longest, RequestProgress::positions(r));
-    const std::size_t room =
-        SequenceCache::bytes(forward.shape(), layers, whole_blocks(longest)) +
-        SequenceCache::bytes(forward.shape(), layers, whole_blocks(shared.prompt.size()));
+    const std::size_t room = forward.layout().bytes(layers, whole_blocks(longest)) +
+                             forward.layout().bytes(layers, whole_blocks(shared.prompt.size()));
     if (room > caches.budget()) return;
     prefix_cache = caches.take(layers, whole_blocks(static_cast<std::int64_t>(common)));
+    prefix_cache->clear_states();
     Response response;
     RequestProgress progress(shared, response, options, model->config.width);
     progress.start({}, prefix_cache);
@@ -211,14 +211,13 @@ struct Engine::Impl {
     if (cache == nullptr) {
       if (!active.empty()) return false;
       fail(index, "its " + std::to_string(RequestProgress::positions(request)) + " tokens need " +
-                      std::to_string(SequenceCache::bytes(forward.shape(), layers, positions)) +
+                      std::to_string(forward.layout().bytes(layers, positions)) +
                       " bytes of cache, more than the " + std::to_string(options.cache_bytes) + " allowed");
     }
-    // The part of the prefix that fills no whole block of keys is copied; it is never computed again.
-    if (prefix.length > prefix.cached)
-      for (int l = 0; l < layers; ++l)
-        kernels::copy_kv(forward.shape(), prefix_cache->piece(l), prefix.cached, cache->piece(l), 0,
-                         prefix.length - prefix.cached);
+    if (prefix.length > 0)
+      cache->continue_from(*prefix_cache, prefix.cached, prefix.length - prefix.cached);
+    else
+      cache->clear_states();
     progress.start(prefix, cache);
     active.push_back(&progress);
     return true;
@@ -307,6 +306,7 @@ struct Engine::Impl {
     SequenceCache* cache = caches.take(layers, positions);
     if (cache == nullptr)
       fail(0, std::to_string(ids.size()) + " tokens need more cache than the bytes allowed");
+    cache->clear_states();
     std::vector<float> all(ids.size() * static_cast<std::size_t>(vocab));
     for (std::size_t at = 0; at < ids.size();) {
       const std::size_t n = std::min(ids.size() - at, static_cast<std::size_t>(options.max_batch_tokens));

@@ -37,33 +37,78 @@ void Forward::rotate(std::vector<float>& x, int heads, std::int64_t ld, int laye
 bool Forward::attend(const LayerWeights& w, int layer, std::span<PassSequence> sequences, bool last,
                      const See& see) {
   const ModelConfig& c = model_->config;
-  const std::int64_t mixed = std::int64_t{c.heads} * c.head_dim;
   norm(w.attn_norm, x_.data(), h_.data(), n_);
   load(h_.data(), n_, c.width);
   if (see && !see(Tap::kAttentionIn, h_.data(), n_, c.width)) return false;
-  keys_and_values(w, layer, sequences);
-  if (last) {
-    const std::int64_t before = n_;
-    keep_needed(sequences);
-    if (n_ == 0) return true;
-    if (n_ != before) load(h_.data(), n_, c.width);
-  }
-  for (std::size_t i = 0; i < sequences.size(); ++i) {
-    attention_[i].first_row = sequences[i].first_row;
-    attention_[i].rows = sequences[i].rows;
-  }
-  multiply(w.q, q_, 0, mixed, n_);
-  if (w.q_norm.weight != nullptr)
-    kernels::rms_norm_heads(q_.data(), w.q_norm.weight, n_, c.heads, c.head_dim, mixed, c.norm_eps, pool_,
-                            options_.isa);
-  rotate(q_, c.heads, mixed, layer);
-  kernels::AttentionShape shape = shape_;
-  shape.window = c.kinds[static_cast<std::size_t>(layer)].window;
-  kernels::attention(shape, attention_, q_.data(), mixed, mix_.data(), mixed, scratch_, pool_, options_.isa);
+  if (c.kinds[static_cast<std::size_t>(layer)].recurrent)
+    mix_recurrent(w, layer, sequences, last);
+  else
+    mix(w, layer, sequences, last);
+  if (n_ == 0) return true;
+  const std::int64_t mixed = w.output.weight.cols;
   load(mix_.data(), n_, mixed);
   if (see && !see(Tap::kMix, mix_.data(), n_, mixed)) return false;
   multiply(w.output, sum_, 0, c.width, n_);
   return add_to_stream(w.attn_post_norm, Tap::kAttentionOut, see);
+}
+
+void Forward::mix(const LayerWeights& w, int layer, std::span<PassSequence> sequences, bool last) {
+  const ModelConfig& c = model_->config;
+  const std::int64_t mixed = std::int64_t{c.heads} * c.head_dim;
+  keys_and_values(w, layer, sequences);
+  if (last) keep_needed(sequences, 0);
+  if (n_ == 0) return;
+  for (std::size_t i = 0; i < sequences.size(); ++i) {
+    attention_[i].first_row = sequences[i].first_row;
+    attention_[i].rows = sequences[i].rows;
+  }
+  queries(w, layer);
+  kernels::AttentionShape shape = layout_.shape;
+  shape.window = c.kinds[static_cast<std::size_t>(layer)].window;
+  kernels::attention(shape, attention_, q_.data(), mixed, mix_.data(), mixed, scratch_, pool_, options_.isa);
+  if (c.architecture->query_gate)
+    kernels::sigmoid_gate(mix_.data(), z_.data(), n_ * mixed, pool_, options_.isa);
+}
+
+void Forward::queries(const LayerWeights& w, int layer) {
+  const ModelConfig& c = model_->config;
+  const std::int64_t mixed = std::int64_t{c.heads} * c.head_dim;
+  if (c.architecture->query_gate) {  // per head [query | gate]
+    multiply(w.q, fused_, 0, 2 * mixed, n_);
+    const std::size_t bytes = static_cast<std::size_t>(c.head_dim) * sizeof(float);
+    pool_.parallel_for(n_, [&](std::int64_t t, int) {
+      for (std::int64_t h = 0; h < c.heads; ++h) {
+        const float* from = fused_.data() + 2 * (t * mixed + h * c.head_dim);
+        std::memcpy(q_.data() + t * mixed + h * c.head_dim, from, bytes);
+        std::memcpy(z_.data() + t * mixed + h * c.head_dim, from + c.head_dim, bytes);
+      }
+    });
+  } else {
+    multiply(w.q, q_, 0, mixed, n_);
+  }
+  if (w.q_norm.weight != nullptr)
+    kernels::rms_norm_heads(q_.data(), w.q_norm.weight, n_, c.heads, c.head_dim, mixed, c.norm_eps, pool_,
+                            options_.isa);
+  rotate(q_, c.heads, mixed, layer);
+}
+
+void Forward::mix_recurrent(const LayerWeights& w, int layer, std::span<PassSequence> sequences, bool last) {
+  const ModelConfig& c = model_->config;
+  const kernels::DeltaShape& d = c.delta;
+  multiply(w.delta.qkv, fused_, 0, d.channels(), n_);
+  multiply(w.delta.alpha, alpha_, 0, d.value_heads, n_);
+  multiply(w.delta.beta, beta_, 0, d.value_heads, n_);
+  deltas_.clear();
+  for (const PassSequence& s : sequences)
+    deltas_.push_back({s.own->state(cache_layer_.value_or(layer)), s.first_row, s.rows});
+  kernels::delta_net(d, w.delta.recurrence, deltas_, fused_.data(), alpha_.data(), beta_.data(), mix_.data(),
+                     delta_scratch_, pool_, options_.isa);
+  if (last) keep_needed(sequences, d.values());
+  if (n_ == 0) return;
+  multiply(w.delta.gate, z_, 0, d.values(), n_);
+  kernels::rms_norm_heads(mix_.data(), w.delta.norm, n_, d.value_heads, d.value_dim, d.values(), c.norm_eps,
+                          pool_, options_.isa);
+  kernels::swiglu(z_.data(), mix_.data(), mix_.data(), n_, d.values(), pool_, options_.isa);
 }
 
 // Of all rows: later tokens need them even where a row itself is not wanted any more.
@@ -89,20 +134,27 @@ void Forward::keys_and_values(const LayerWeights& w, int layer, std::span<PassSe
     a.own = s.own->piece(piece);
     a.own.length = s.held + s.rows;
     const float* k = kv_.data() + s.first_row * 2 * kv;
-    kernels::store_kv(shape_, k, k + kv, s.rows, 2 * kv, a.own, s.held);
+    kernels::store_kv(layout_.shape, k, k + kv, s.rows, 2 * kv, a.own, s.held);
   });
 }
 
-// Moves the last `needed` rows of every sequence together, in x, h and the positions.
-void Forward::keep_needed(std::span<PassSequence> sequences) {
+// Moves the last `needed` rows of every sequence together, in x, h, the positions and mix[n, mixed], and
+// loads h again.
+void Forward::keep_needed(std::span<PassSequence> sequences, std::int64_t mixed) {
+  const std::int64_t before = n_;
+  const auto move = [](std::vector<float>& rows, std::int64_t width, std::int64_t from, std::int64_t to,
+                       std::int64_t n) {
+    std::memmove(rows.data() + to * width, rows.data() + from * width,
+                 static_cast<std::size_t>(n * width) * sizeof(float));
+  };
   const std::int64_t width = model_->config.width;
   std::int64_t to = 0;
   for (PassSequence& s : sequences) {
     const std::int64_t from = s.first_row + s.rows - s.needed;
     if (from != to && s.needed > 0) {
-      const std::size_t bytes = static_cast<std::size_t>(s.needed * width) * sizeof(float);
-      std::memmove(x_.data() + to * width, x_.data() + from * width, bytes);
-      std::memmove(h_.data() + to * width, h_.data() + from * width, bytes);
+      move(x_, width, from, to, s.needed);
+      move(h_, width, from, to, s.needed);
+      move(mix_, mixed, from, to, s.needed);
       std::copy_n(positions_.begin() + from, s.needed, positions_.begin() + to);
     }
     s.first_row = to;
@@ -110,6 +162,7 @@ void Forward::keep_needed(std::span<PassSequence> sequences) {
     to += s.needed;
   }
   n_ = to;
+  if (n_ != before && n_ > 0) load(h_.data(), n_, width);
 }
 
 bool Forward::feed_forward(const LayerWeights& w, const See& see) {

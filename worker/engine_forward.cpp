@@ -20,12 +20,17 @@ void grow(std::vector<T>& buffer, std::int64_t n) {
 Forward::Forward(std::shared_ptr<const Model> model, const EngineOptions& options, kernels::ThreadPool& pool)
     : model_(std::move(model)), options_(options), pool_(pool) {
   const ModelConfig& c = model_->config;
-  shape_.heads = c.heads;
-  shape_.kv_heads = c.kv_heads;
-  shape_.head_dim = c.head_dim;
-  shape_.scale = c.attention_scale;
-  shape_.cap = c.attention_cap;
-  shape_.kv = options.kv;
+  kernels::AttentionShape& shape = layout_.shape;
+  shape.heads = c.heads;
+  shape.kv_heads = c.kv_heads;
+  shape.head_dim = c.head_dim;
+  shape.scale = c.attention_scale;
+  shape.cap = c.attention_cap;
+  shape.kv = options.kv;
+  layout_.state_floats = c.delta.state_floats();
+  for (const LayerKind& kind : c.kinds) layout_.recurrent.push_back(kind.recurrent);
+  block_layout_ = layout_;
+  block_layout_.recurrent = {false, true};
 }
 
 void Forward::reserve_positions(std::int64_t positions) {
@@ -50,13 +55,20 @@ void Forward::begin(std::span<PassSequence> sequences) {
     n_ += s.rows;
   }
   const ModelConfig& c = model_->config;
-  const std::int64_t mixed = std::int64_t{c.heads} * c.head_dim;
+  const std::int64_t attention = std::int64_t{c.heads} * c.head_dim;
+  const std::int64_t mixed = std::max(attention, c.delta.values());
   grow(x_, n_ * c.width);
   grow(h_, n_ * c.width);
   grow(sum_, n_ * c.width);
-  grow(q_, n_ * mixed);
+  grow(q_, n_ * attention);
   grow(mix_, n_ * mixed);
   grow(kv_, n_ * 2 * c.kv_heads * c.head_dim);
+  if (c.architecture->query_gate) {
+    grow(fused_, n_ * std::max(2 * attention, c.delta.channels()));
+    grow(z_, n_ * mixed);
+    grow(alpha_, n_ * c.delta.value_heads);
+    grow(beta_, n_ * c.delta.value_heads);
+  }
   if (c.architecture->gated) grow(gate_, n_ * c.ffn);
   grow(up_, n_ * c.ffn);
   grow(positions_, n_);
@@ -101,17 +113,20 @@ void Forward::block(const LayerWeights& w, int layer, std::span<const std::int64
   const std::int64_t capacity = (longest + kernels::kKvBlock - 1) / kernels::kKvBlock * kernels::kKvBlock;
   reserve_positions(longest);
   if (!block_caches_.empty() && block_caches_.front()->capacity() < capacity) block_caches_.clear();
-  while (block_caches_.size() < lengths.size())
-    block_caches_.push_back(std::make_unique<SequenceCache>(shape_, 1, capacity));
+  while (block_caches_.size() < lengths.size()) {
+    const std::int64_t all = block_caches_.empty() ? capacity : block_caches_.front()->capacity();
+    block_caches_.push_back(std::make_unique<SequenceCache>(block_layout_, 2, all));
+  }
   std::vector<PassSequence> sequences(lengths.size());
   for (std::size_t i = 0; i < lengths.size(); ++i) {
+    block_caches_[i]->clear_states();
     sequences[i].own = block_caches_[i].get();
     sequences[i].rows = sequences[i].needed = lengths[i];
   }
   begin(sequences);
   const std::size_t bytes = static_cast<std::size_t>(n_ * model_->config.width) * sizeof(float);
   std::memcpy(x_.data(), x, bytes);
-  cache_layer_ = 0;
+  cache_layer_ = model_->config.kinds[static_cast<std::size_t>(layer)].recurrent ? 1 : 0;
   const bool whole = (part == BlockPart::kFeedForward || attend(w, layer, sequences, false, see)) &&
                      (part == BlockPart::kAttention || feed_forward(w, see));
   cache_layer_.reset();

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kernels/attention.h"
+#include "kernels/delta_net.h"
 #include "kernels/gemm.h"
 #include "kernels/ops.h"
 #include "worker/engine.h"
@@ -60,8 +61,7 @@ class Forward {
  public:
   Forward(std::shared_ptr<const Model> model, const EngineOptions& options, kernels::ThreadPool& pool);
 
-  // Of every layer's cache; only the window differs between blocks.
-  const kernels::AttentionShape& shape() const noexcept { return shape_; }
+  const CacheLayout& layout() const noexcept { return layout_; }
 
   // Call before a pass that reaches position `positions` - 1.
   void reserve_positions(std::int64_t positions);
@@ -95,8 +95,11 @@ class Forward {
   // These two: false when `see` ended the block.
   bool attend(const LayerWeights& w, int layer, std::span<PassSequence> sequences, bool last, const See& see);
   bool feed_forward(const LayerWeights& w, const See& see);
+  void mix(const LayerWeights& w, int layer, std::span<PassSequence> sequences, bool last);
+  void mix_recurrent(const LayerWeights& w, int layer, std::span<PassSequence> sequences, bool last);
+  void queries(const LayerWeights& w, int layer);
   void keys_and_values(const LayerWeights& w, int layer, std::span<PassSequence> sequences);
-  void keep_needed(std::span<PassSequence> sequences);
+  void keep_needed(std::span<PassSequence> sequences, std::int64_t mixed);
   void rotate(std::vector<float>& x, int heads, std::int64_t ld, int layer);
   void norm(const Norm& norm, const float* x, float* y, std::int64_t n);
   bool add_to_stream(const Norm& post_norm, Tap tap, const See& see);
@@ -107,23 +110,29 @@ class Forward {
   std::shared_ptr<const Model> model_;
   EngineOptions options_;
   kernels::ThreadPool& pool_;
-  kernels::AttentionShape shape_;
+  CacheLayout layout_;
+  CacheLayout block_layout_;  // of block(): one layer of each kind
   std::optional<kernels::RopeTable> rope_;
   std::optional<kernels::RopeTable> local_rope_;
   kernels::ActivationBatch batch_;
   kernels::AttentionScratch scratch_;
+  kernels::DeltaScratch delta_scratch_;
 
   std::int64_t n_ = 0;              // rows of x_
   std::optional<int> cache_layer_;  // where the caches hold a block alone
   std::vector<std::int32_t> positions_;
   std::vector<kernels::AttentionSequence> attention_;
-  std::vector<float> x_;     // [n, width] residual stream
-  std::vector<float> h_;     // [n, width] normed input
-  std::vector<float> sum_;   // [n, width] what is added to x
-  std::vector<float> q_;     // [n, heads * head_dim]
-  std::vector<float> kv_;    // [n, 2, kv_heads * head_dim]
-  std::vector<float> mix_;   // [n, heads * head_dim]
-  std::vector<float> gate_;  // [n, ffn]
+  std::vector<kernels::DeltaSequence> deltas_;
+  std::vector<float> x_;             // [n, width] residual stream
+  std::vector<float> h_;             // [n, width] normed input
+  std::vector<float> sum_;           // [n, width] what is added to x
+  std::vector<float> q_;             // [n, heads * head_dim]
+  std::vector<float> fused_;         // [n, 2 heads * head_dim] queries and gates, or [n, delta.channels()]
+  std::vector<float> z_;             // [n, heads * head_dim or delta.values()] gates of the mix
+  std::vector<float> alpha_, beta_;  // [n, delta.value_heads]
+  std::vector<float> kv_;            // [n, 2, kv_heads * head_dim]
+  std::vector<float> mix_;           // [n, heads * head_dim or delta.values()]
+  std::vector<float> gate_;          // [n, ffn]
   std::vector<float> up_;
   std::vector<float> logits_;
   std::vector<std::unique_ptr<SequenceCache>> block_caches_;  // of block(), one layer each

@@ -124,6 +124,7 @@ void RequestProgress::see_logits(std::int64_t i, const LogitRow& row) {
   }
   if (stage_ == Stage::kContinuation) {
     const std::size_t next = at - size + 1;
+    if (next <= scored_) return;
     score(current_, next, row);
     // Every later continuation with the same tokens up to here is scored from the same row.
     for (std::size_t c = current_ + 1; c < order_.size() && shared_[c] >= next; ++c) score(c, next, row);
@@ -158,6 +159,11 @@ void RequestProgress::advance(std::int64_t n) {
       if (position_ < static_cast<std::int64_t>(prompt().size())) return;
       finish_states();
       if (done()) return;
+      if (!after_prompt()) {
+        stage_ = Stage::kDone;
+        return;
+      }
+      cache_->keep_states();
       stage_ = Stage::kContinuation;
       current_ = 0;
       if (order_.empty() || continuation(0).tokens.size() < 2) next_continuation();
@@ -178,11 +184,15 @@ void RequestProgress::next_continuation() {
   while (++current_ < order_.size()) {
     fed = std::min(fed, static_cast<std::int64_t>(shared_[current_]));
     if (fed + 1 < static_cast<std::int64_t>(continuation(current_).tokens.size())) {
-      position_ = size + fed;
+      scored_ = static_cast<std::size_t>(fed);
+      // Of states only the one after the prompt was kept, so they see the path again.
+      position_ = cache_->has_states() ? size : size + fed;
+      cache_->restore_states();
       return;
     }
   }
   position_ = size;
+  cache_->restore_states();
   begin_generation();
 }
 

@@ -40,7 +40,7 @@ class RequestProgress {
 
   // All tokens it can feed now; empty only when done. The engine feeds the first `n` of them.
   std::span<const std::int32_t> pending() const;
-  // Position of the first pending token; equals the positions its caches hold.
+  // Position of the first pending token; its caches hold what lies before it.
   std::int64_t position() const noexcept { return position_; }
   // How many of the last of the next n tokens need logits, and how many are wanted after the last computed
   // block.
@@ -81,6 +81,7 @@ class RequestProgress {
       order_;  // continuations in lexicographic order: neighbours share the longest prefixes
   std::vector<std::size_t> shared_;  // tokens that continuation order_[i] shares with order_[i - 1]
   std::size_t current_ = 0;          // place in order_
+  std::size_t scored_ = 0;           // its first tokens whose scores came with earlier continuations
   std::size_t score_from_ = 0;       // the least score_from of all continuations
   std::int32_t first_token_ = 0;     // the most likely token after the prompt
   std::int32_t last_token_ = 0;      // generated, to be fed

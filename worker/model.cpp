@@ -34,10 +34,11 @@ class Loader {
       model_->output = linear("output", c.vocab, c.width, c.architecture->biases == Biases::kAll);
     else
       model_->output.weight = model_->embedding;
-    for (int l = 0; l < c.layers; ++l) load_layer("blk." + std::to_string(l) + ".");
+    for (int l = 0; l < c.layers; ++l)
+      load_layer("blk." + std::to_string(l) + ".", c.kinds[static_cast<std::size_t>(l)]);
     load_rope();
     for (const auto& [name, tensor] : model_->row.tensors)
-      if (!used_.contains(name))
+      if (!used_.contains(name) && !of_unused_layer(name))
         fail(name, "architecture " + c.architecture->name +
                        " has no such tensor; without it the result would be wrong");
     return model_;
@@ -102,12 +103,22 @@ class Loader {
     return out;
   }
 
-  void load_layer(const std::string& block) {
+  bool of_unused_layer(const std::string& name) const {
+    const ModelConfig& c = model_->config;
+    for (int l = c.layers; l < c.layers + c.unused_layers; ++l)
+      if (name.starts_with("blk." + std::to_string(l) + ".")) return true;
+    return false;
+  }
+
+  void load_layer(const std::string& block, const LayerKind& kind) {
     const ModelConfig& c = model_->config;
     const Architecture& a = *c.architecture;
     LayerWeights w;
     w.attn_norm = norm(block + "attn_norm", c.width);
-    load_attention(block, w);
+    if (kind.recurrent)
+      load_delta_net(block, w);
+    else
+      load_attention(block, w);
     if (!a.parallel) w.ffn_norm = norm(block + a.ffn_norm, c.width);
     if (a.post_norms) {
       w.attn_post_norm = norm(block + "post_attention_norm", c.width);
@@ -134,13 +145,13 @@ class Loader {
     const std::int64_t mixed = std::int64_t{c.heads} * c.head_dim;
     const std::int64_t kv = std::int64_t{c.kv_heads} * c.head_dim;
     const bool biases = a.biases != Biases::kOptional;
-    if (has(block + "attn_qkv.weight")) {
+    if (!a.query_gate && has(block + "attn_qkv.weight")) {
       const Linear fused = linear(block + "attn_qkv", mixed + 2 * kv, c.width, biases);
       w.q = part(fused, 0, mixed);
       w.k = part(fused, mixed, kv);
       w.v = part(fused, mixed + kv, kv);
     } else {
-      w.q = linear(block + "attn_q", mixed, c.width, biases);
+      w.q = linear(block + "attn_q", a.query_gate ? 2 * mixed : mixed, c.width, biases);
       w.k = linear(block + "attn_k", kv, c.width, biases);
       w.v = linear(block + "attn_v", kv, c.width, biases);
     }
@@ -148,6 +159,34 @@ class Loader {
     if (!a.head_norms) return;
     w.q_norm = norm(block + "attn_q_norm", c.head_dim);
     w.k_norm = norm(block + "attn_k_norm", c.head_dim);
+  }
+
+  void load_delta_net(const std::string& block, LayerWeights& w) {
+    const ModelConfig& c = model_->config;
+    const kernels::DeltaShape& d = c.delta;
+    w.delta.qkv = linear(block + "attn_qkv", d.channels(), c.width, false);
+    w.delta.gate = linear(block + "attn_gate", d.values(), c.width, false);
+    w.delta.alpha = linear(block + "ssm_alpha", d.value_heads, c.width, false);
+    w.delta.beta = linear(block + "ssm_beta", d.value_heads, c.width, false);
+    w.delta.recurrence.convolution = transposed(block + "ssm_conv1d.weight", d.taps, d.channels());
+    w.delta.recurrence.decay = vector(block + "ssm_a", d.value_heads);
+    w.delta.recurrence.step_bias = vector(block + "ssm_dt.bias", d.value_heads);
+    w.delta.norm = vector(block + "ssm_norm.weight", d.value_dim);
+    w.output = linear(block + "ssm_out", c.width, d.values(), false);
+  }
+
+  // A tensor of `rows` rows of `cols` values as [cols, rows].
+  const float* transposed(const std::string& name, std::int64_t cols, std::int64_t rows) {
+    const RowTensor& tensor = find(name, {cols, rows});
+    if (kernels::format_info(tensor.format).block != 1)
+      fail(name, "expected floats, found " + std::string(kernels::format_info(tensor.format).name));
+    std::vector<float> values(static_cast<std::size_t>(rows * cols));
+    kernels::dequantize(tensor.format, tensor.data.data(), values.data(), rows * cols);
+    std::vector<float>& out = model_->f32.emplace_back(values.size());
+    for (std::int64_t r = 0; r < rows; ++r)
+      for (std::int64_t col = 0; col < cols; ++col)
+        out[static_cast<std::size_t>(col * rows + r)] = values[static_cast<std::size_t>(r * cols + col)];
+    return out.data();
   }
 
   // Frequency factors come as a tensor: Llama 3.1's, or long-rope's, of which the short ones hold within the

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/delta_net.h"
 #include "kernels/gemm.h"
 #include "schedule/unit.h"
 #include "worker/architecture.h"
@@ -14,8 +15,9 @@ namespace brinkmap::worker {
 
 // What one block does differently from its neighbours.
 struct LayerKind {
-  int window = 0;      // sliding window in tokens; 0: full
-  bool local = false;  // rotates with Model::local_rope
+  bool recurrent = false;  // a gated delta net in place of attention
+  int window = 0;          // sliding window in tokens; 0: full
+  bool local = false;      // rotates with Model::local_rope
 };
 
 // Hyper-parameters of one model, checked against its tensors.
@@ -41,6 +43,8 @@ struct ModelConfig {
   int context = 0;               // tokens
   int window = 0;                // sliding window in tokens of the blocks that have one; 0: none has
   std::vector<LayerKind> kinds;  // [layers]
+  int unused_layers = 0;         // blocks after the last one, for guessing several tokens ahead: not computed
+  kernels::DeltaShape delta;     // of recurrent blocks
 };
 
 // y = W x + b.
@@ -54,6 +58,15 @@ struct Norm {
   const float* bias = nullptr;    // of a layer norm
 };
 
+// What a recurrent block has in place of q, k and v.
+struct DeltaNet {
+  Linear qkv;          // [delta.channels(), width]
+  Linear gate;         // [delta.values(), width]
+  Linear alpha, beta;  // [delta.value_heads, width]
+  kernels::DeltaWeights recurrence;
+  const float* norm = nullptr;  // [delta.value_dim]
+};
+
 // A fused tensor (attn_qkv, or gate and up in ffn_up) is bound as its parts.
 struct LayerWeights {
   Norm attn_norm;         // [width]
@@ -61,8 +74,10 @@ struct LayerWeights {
   Norm ffn_norm;          // null in parallel blocks
   Norm ffn_post_norm;     // of what the feed-forward part adds
   Norm q_norm, k_norm;    // [head_dim]
-  Linear q, k, v;         // [heads * head_dim, width], [kv_heads * head_dim, width] twice
-  Linear output;          // [width, heads * head_dim]
+  Linear q, k, v;         // [heads * head_dim (twice with a query gate), width], [kv_heads * head_dim, width]
+                          // twice; null in recurrent blocks
+  DeltaNet delta;         // null in attention blocks
+  Linear output;          // [width, heads * head_dim, or delta.values()]
   Linear gate, up, down;  // [ffn, width] twice, [width, ffn]; gate is null where nothing is gated
 };
 

@@ -44,6 +44,8 @@ class ConfigReader {
       fail("general.architecture", "this build knows " + known + "; found '" + printable(arch_) + "'");
     }
     c.layers = integer("block_count", 1, kMaxLayers);
+    c.unused_layers = integer_or("nextn_predict_layers", 0, 0, c.layers - 1);
+    c.layers -= c.unused_layers;
     c.width = integer("embedding_length", 1, kMaxWidth);
     c.ffn = integer("feed_forward_length", 1, kMaxWidth);
     c.context = integer("context_length", 1, kMaxContext);
@@ -59,6 +61,7 @@ class ConfigReader {
         positive(a.layer_norm ? "attention.layer_norm_epsilon" : "attention.layer_norm_rms_epsilon", {}, 1));
     read_scales(c);
     read_windows(c);
+    if (a.full_period > 0) read_recurrence(c);
     read_vocab(c);
     integer_or("expert_count", 0, 0, 0);
     integer_or("expert_used_count", 0, 0, 0);
@@ -133,14 +136,8 @@ class ConfigReader {
     c.window = integer_or("attention.sliding_window", a.window, 0, std::numeric_limits<std::int32_t>::max());
     c.kinds.resize(static_cast<std::size_t>(c.layers));
     if (c.window == 0) return;
-    const std::string pattern = key("attention.sliding_window_pattern");
-    const auto found = file_.metadata().find(pattern);
-    if (found != file_.metadata().end() && found->second.type == kGgufArray) {
-      const std::vector<bool> local = flags(pattern, found->second);
-      if (local.size() < c.kinds.size())
-        fail(pattern, "expected one flag for each of " + std::to_string(c.layers) + " blocks, found " +
-                          std::to_string(local.size()));
-      for (std::size_t l = 0; l < c.kinds.size(); ++l) set_kind(c, l, local[l]);
+    if (const auto local = flags("attention.sliding_window_pattern", c.layers)) {
+      for (std::size_t l = 0; l < c.kinds.size(); ++l) set_kind(c, l, (*local)[l]);
       return;
     }
     const int period = integer_or("attention.sliding_window_pattern", a.local_period, 0, kMaxLayers);
@@ -154,14 +151,46 @@ class ConfigReader {
     c.kinds[layer].local = c.architecture->local_rope_base > 0;
   }
 
-  std::vector<bool> flags(const std::string& where, const GgufValue& value) const {
+  // One flag a block, or nothing when the key is absent or holds no array.
+  std::optional<std::vector<bool>> flags(const std::string& name, int layers) const {
+    const auto found = file_.metadata().find(key(name));
+    if (found == file_.metadata().end() || found->second.type != kGgufArray) return std::nullopt;
     std::vector<bool> out;
-    for (const GgufValue& element : *std::get<std::shared_ptr<const GgufArray>>(value.value)) {
+    for (const GgufValue& element : *std::get<std::shared_ptr<const GgufArray>>(found->second.value)) {
       const bool* flag = std::get_if<bool>(&element.value);
-      if (flag == nullptr) fail(where, "expected an array of flags");
+      if (flag == nullptr) fail(key(name), "expected an array of flags");
       out.push_back(*flag);
     }
+    if (out.size() < static_cast<std::size_t>(layers))
+      fail(key(name), "expected one flag for each of " + std::to_string(layers) + " blocks, found " +
+                          std::to_string(out.size()));
     return out;
+  }
+
+  void read_recurrence(ModelConfig& c) const {
+    const auto listed = flags("attention.recurrent_layers", c.layers);
+    const int period = integer_or("full_attention_interval", c.architecture->full_period, 1, kMaxLayers);
+    bool some = false;
+    for (std::size_t l = 0; l < c.kinds.size(); ++l) {
+      c.kinds[l].recurrent = listed ? bool{(*listed)[l]} : (static_cast<int>(l) + 1) % period != 0;
+      some |= c.kinds[l].recurrent;
+    }
+    if (!some) return;
+    c.delta.taps = integer("ssm.conv_kernel", 1, kernels::kMostTaps);
+    c.delta.key_dim = integer("ssm.state_size", 1, 4096);
+    c.delta.key_heads = integer("ssm.group_count", 1, 4096);
+    c.delta.value_heads = integer("ssm.time_step_rank", 1, 4096);
+    const int values = integer("ssm.inner_size", 1, kMaxWidth);
+    if (c.delta.value_heads % c.delta.key_heads != 0)
+      fail(key("ssm.time_step_rank"), "expected a multiple of the " + std::to_string(c.delta.key_heads) +
+                                          " key heads, found " + std::to_string(c.delta.value_heads));
+    if (values % c.delta.value_heads != 0)
+      fail(key("ssm.inner_size"), "expected a multiple of the " + std::to_string(c.delta.value_heads) +
+                                      " value heads, found " + std::to_string(values));
+    c.delta.value_dim = values / c.delta.value_heads;
+    if (c.delta.channels() > kMaxWidth)
+      fail(key("ssm.group_count"),
+           "queries, keys and values of one token are more than " + std::to_string(kMaxWidth) + " numbers");
   }
 
   void read_rope(ModelConfig& c) const {
@@ -246,6 +275,8 @@ schedule::ModelFacts model_facts(const Checkpoint& file) {
     facts.parameters += static_cast<std::uint64_t>(tensor.elements());
   facts.layers = config.layers;
   facts.width = config.width;
+  for (const LayerKind& kind : config.kinds)
+    if (!kind.recurrent) facts.attention_width += std::int64_t{config.heads} * config.head_dim;
   facts.vocab = config.vocab;
   facts.context = config.context;
   return facts;

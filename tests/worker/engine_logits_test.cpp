@@ -95,9 +95,12 @@ TEST_P(EngineLogits, AreTheExactOnesUpToF32WithF32Activations) {
     const auto model = open_model(level["gguf"], "as-is", pool);
     const auto exact = read_floats(level["exact_logits"]["file"]);
     for (kernels::Isa isa : kernels::supported_isas()) {
-      // The scalar version is slow; the first sequence says enough.
-      const json sequences =
-          isa == kernels::Isa::kScalar ? json::array({entry["sequences"][0]}) : entry["sequences"];
+      // The scalar version is slow; a few tokens say enough.
+      json sequences = entry["sequences"];
+      if (isa == kernels::Isa::kScalar) {
+        const auto first = sequences[0].get<std::vector<std::int32_t>>();
+        sequences = json::array({std::vector<std::int32_t>(first.begin(), first.begin() + 3)});
+      }
       const auto found = all_logits(model, sequences, Kind::kF32, isa, pool);
       ASSERT_LE(found.size(), exact.size());
       const Distance d =

@@ -205,6 +205,29 @@ TEST_P(EveryFamily, GivesTheSameBitsOnEveryInstructionSet) {
   }
 }
 
+TEST_P(EveryFamily, CapturesTheSameStatesWhenTheBlocksAboveAreNotComputed) {
+  const auto model = write_and_load(tests::TinyModel(GetParam()), "bf16");
+  auto requests = mixed_requests();
+  auto options = options_with(Kind::kF32);
+  options.max_batch_tokens = 29;
+  kernels::ThreadPool pool(2);
+  for (int layer = 0; layer < model->config.layers; ++layer) {
+    options.capture_layers = {layer};
+    const auto whole = Engine(model, options, pool).run(requests);
+    auto only_states = requests;
+    for (Request& r : only_states) {
+      r.max_new_tokens = 0;
+      r.continuations.clear();
+      r.prompt_log_probs = false;
+    }
+    const auto cut = Engine(model, options, pool).run(only_states);
+    for (std::size_t i = 0; i < requests.size(); ++i) {
+      EXPECT_TRUE(same_bits(whole[i].state_last, cut[i].state_last)) << layer << " " << i;
+      EXPECT_TRUE(same_bits(whole[i].state_mean, cut[i].state_mean)) << layer << " " << i;
+    }
+  }
+}
+
 // The slow way: every step from the logits of the whole sequence so far.
 double naive_log_probability(const float* logits, int vocab, std::int32_t token) {
   double top = -1e300, sum = 0;

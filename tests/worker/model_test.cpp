@@ -251,6 +251,49 @@ TEST(Model, GivesWindowsToTheBlocksOfTheFamilysPattern) {
   EXPECT_EQ(windows(parts), (std::vector<int>{-9, -9, 0, -9, -9, 0, -9}));
 }
 
+TEST(Model, ReadsWhichBlocksAreRecurrentAndLeavesTheGuessingBlocksOut) {
+  Parts parts = of_family("qwen35");
+  parts.keys["qwen35.block_count"] = gguf_u32(2);
+  parts.keys["qwen35.nextn_predict_layers"] = gguf_u32(1);
+  parts.keys["qwen35.full_attention_interval"] = gguf_u32(1);
+  parts.tensors["blk.0.attn_q.weight"] = {32, 64};
+  parts.tensors["blk.0.attn_q_norm.weight"] = parts.tensors["blk.0.attn_k_norm.weight"] = {8};
+  parts.tensors["blk.0.post_attention_norm.weight"] = {32};
+  parts.tensors.erase("blk.0.ffn_norm.weight");
+  parts.tensors["blk.1.nextn.eh_proj.weight"] = {64, 32};
+  const auto attention = parts.load();
+  EXPECT_EQ(attention->config.layers, 1);
+  EXPECT_FALSE(attention->config.kinds[0].recurrent);
+  EXPECT_EQ(attention->layers[0].q.weight.rows, 64);
+  parts.tensors["blk.2.attn_norm.weight"] = {32};
+  EXPECT_THAT(parts.refusal(), HasSubstr("blk.2.attn_norm.weight"));
+  parts.tensors.erase("blk.2.attn_norm.weight");
+
+  parts.keys["qwen35.full_attention_interval"] = gguf_u32(4);
+  EXPECT_THAT(parts.refusal(), HasSubstr("qwen35.ssm.conv_kernel"));
+  parts.keys["qwen35.ssm.conv_kernel"] = gguf_u32(4);
+  parts.keys["qwen35.ssm.state_size"] = gguf_u32(8);
+  parts.keys["qwen35.ssm.group_count"] = gguf_u32(2);
+  parts.keys["qwen35.ssm.time_step_rank"] = gguf_u32(3);
+  parts.keys["qwen35.ssm.inner_size"] = gguf_u32(40);
+  EXPECT_THAT(parts.refusal(), AllOf(HasSubstr("qwen35.ssm.time_step_rank"), HasSubstr("2 key heads")));
+  parts.keys["qwen35.ssm.time_step_rank"] = gguf_u32(4);
+  EXPECT_THAT(parts.refusal(), AllOf(HasSubstr("blk.0.attn_qkv.weight"), HasSubstr("[32, 72]")));
+  for (const char* name : {"attn_q", "attn_k", "attn_v", "attn_q_norm", "attn_k_norm", "attn_output"})
+    parts.tensors.erase("blk.0." + std::string(name) + ".weight");
+  parts.tensors["blk.0.attn_qkv.weight"] = {32, 72};
+  parts.tensors["blk.0.attn_gate.weight"] = {32, 40};
+  parts.tensors["blk.0.ssm_alpha.weight"] = parts.tensors["blk.0.ssm_beta.weight"] = {32, 4};
+  parts.tensors["blk.0.ssm_conv1d.weight"] = {4, 72};
+  parts.tensors["blk.0.ssm_a"] = parts.tensors["blk.0.ssm_dt.bias"] = {4};
+  parts.tensors["blk.0.ssm_norm.weight"] = {10};
+  parts.tensors["blk.0.ssm_out.weight"] = {40, 32};
+  const auto model = parts.load();
+  EXPECT_TRUE(model->config.kinds[0].recurrent);
+  EXPECT_EQ(model->layers[0].output.weight.cols, 40);
+  EXPECT_EQ(model->config.delta.value_dim, 10);
+}
+
 TEST(Model, StaysWithinTheOriginalContextOfLongRope) {
   Parts parts = of_family("phi3");
   parts.tensors["rope_factors_long.weight"] = {4};
@@ -283,6 +326,7 @@ TEST(Model, FactsOfAReferenceFile) {
   const auto facts = model_facts(*Checkpoint::open(tests::reference("logits/llama/llama-F16.gguf").string()));
   EXPECT_EQ(facts.layers, 3);
   EXPECT_EQ(facts.width, 256);
+  EXPECT_EQ(facts.attention_width, 3 * 256);
   EXPECT_EQ(facts.vocab, 512);
   EXPECT_EQ(facts.context, 512);
   EXPECT_EQ(facts.file_bytes, 4083552u);

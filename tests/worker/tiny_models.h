@@ -13,13 +13,16 @@
 // out unnoticed. 256 wide, so that every block format fits its rows.
 namespace brinkmap::tests {
 
-inline constexpr const char* kFamilies[] = {"llama", "qwen2", "qwen3", "phi2", "phi3", "gemma2", "gemma3"};
+inline constexpr const char* kFamilies[] = {"llama", "qwen2",  "qwen3",  "phi2",
+                                            "phi3",  "gemma2", "gemma3", "qwen35"};
 
 class TinyModel {
  public:
   static constexpr int kWidth = 256, kHeads = 4, kHeadDim = 64, kFfn = 256, kVocab = 300, kContext = 256;
+  static constexpr int kKeyHeads = 2, kValueHeads = 4, kKeyDim = 30;
 
-  explicit TinyModel(const std::string& family, int layers = 2) : family_(family), layers_(layers) {}
+  explicit TinyModel(const std::string& family)
+      : family_(family), layers_(family == "qwen35" ? 3 : 2) {}  // qwen35: recurrent, attention, recurrent
 
   void write(const std::string& path) {
     keys();
@@ -67,6 +70,15 @@ class TinyModel {
     if (family_ == "gemma2") number("attn_logit_softcapping", 5);
     if (family_ == "gemma2") number("final_logit_softcapping", 4);
     if (gemma()) count("attention.sliding_window", 19);
+    if (family_ == "qwen35") {
+      count("rope.dimension_count", 16);
+      count("full_attention_interval", 2);
+      count("ssm.conv_kernel", 4);
+      count("ssm.state_size", kKeyDim);
+      count("ssm.group_count", kKeyHeads);
+      count("ssm.time_step_rank", kValueHeads);
+      count("ssm.inner_size", kWidth);
+    }
     if (family_ == "gemma3") {
       count("attention.sliding_window_pattern", 2);
       number("rope.freq_base", 1e6f);
@@ -77,28 +89,49 @@ class TinyModel {
 
   int kv_heads() const { return family_ == "phi2" ? kHeads : 2; }
 
-  void layer(const std::string& block, int) {
-    const bool phi2 = family_ == "phi2";
+  void delta_net(const std::string& block) {
+    const int channels = 2 * kKeyHeads * kKeyDim + kWidth;
+    linear(block + "attn_qkv", channels, kWidth, false, 2);
+    linear(block + "attn_gate", kWidth, kWidth, false, 1);
+    linear(block + "ssm_alpha", kValueHeads, kWidth, false, 1);
+    linear(block + "ssm_beta", kValueHeads, kWidth, false, 1);
+    vector(block + "ssm_conv1d.weight", 4 * channels, -1, 1, {4, channels});
+    vector(block + "ssm_a", kValueHeads, -1, -0.05f);
+    vector(block + "ssm_dt.bias", kValueHeads, -0.5f, 0.5f);
+    vector(block + "ssm_norm.weight", kWidth / kValueHeads, 0.5f, 1.5f);
+    linear(block + "ssm_out", kWidth, kWidth, false, 1);
+  }
+
+  void attention(const std::string& block) {
+    const bool phi2 = family_ == "phi2", qwen35 = family_ == "qwen35";
     const int mixed = kHeads * kHeadDim, kv = kv_heads() * kHeadDim;
-    norm(block + "attn_norm", kWidth);
     if (phi2 || family_ == "phi3") {
       linear(block + "attn_qkv", mixed + 2 * kv, kWidth, phi2, 2);
     } else {
       const bool bias = family_ == "qwen2";
-      linear(block + "attn_q", mixed, kWidth, bias, 2);
+      linear(block + "attn_q", qwen35 ? 2 * mixed : mixed, kWidth, bias, 2);
       linear(block + "attn_k", kv, kWidth, bias, 2);
       linear(block + "attn_v", kv, kWidth, bias, 1);
     }
     linear(block + "attn_output", kWidth, mixed, phi2, 1);
-    if (family_ == "qwen3" || family_ == "gemma3") {
+    if (qwen35 || family_ == "qwen3" || family_ == "gemma3") {
       norm(block + "attn_q_norm", kHeadDim);
       norm(block + "attn_k_norm", kHeadDim);
     }
+  }
+
+  void layer(const std::string& block, int index) {
+    const bool phi2 = family_ == "phi2";
+    norm(block + "attn_norm", kWidth);
+    if (family_ == "qwen35" && index % 2 == 0)
+      delta_net(block);
+    else
+      attention(block);
     if (gemma()) {
       norm(block + "post_attention_norm", kWidth);
       norm(block + "post_ffw_norm", kWidth);
     }
-    if (!phi2) norm(block + "ffn_norm", kWidth);
+    if (!phi2) norm(block + (family_ == "qwen35" ? "post_attention_norm" : "ffn_norm"), kWidth);
     if (!phi2 && family_ != "phi3") linear(block + "ffn_gate", kFfn, kWidth, false, 1);
     linear(block + "ffn_up", family_ == "phi3" ? 2 * kFfn : kFfn, kWidth, phi2, 1);
     linear(block + "ffn_down", kWidth, kFfn, phi2, 1);
@@ -116,7 +149,8 @@ class TinyModel {
     vector(name + ".weight", n, 0.5f, 1.5f);
     if (family_ == "phi2") vector(name + ".bias", n, -0.5f, 0.5f);
   }
-  void vector(const std::string& name, std::int64_t n, float low, float high) {
+  void vector(const std::string& name, std::int64_t n, float low, float high,
+              std::vector<std::int64_t> shape = {}) {
     const kernels::RandomStream random{2, stream_++};
     std::vector<std::byte>& bytes = data_.emplace_back(static_cast<std::size_t>(4 * n));
     for (std::int64_t i = 0; i < n; ++i) {
@@ -124,7 +158,8 @@ class TinyModel {
           low + (high - low) * static_cast<float>(random.below(static_cast<std::uint64_t>(i), 4096)) / 4096;
       std::memcpy(bytes.data() + 4 * i, &x, 4);
     }
-    writer_.add_tensor(name, {n}, kernels::Format::kF32, bytes);
+    if (shape.empty()) shape = {n};
+    writer_.add_tensor(name, shape, kernels::Format::kF32, bytes);
   }
 
   std::string family_;
