@@ -43,8 +43,8 @@ struct LogitRow {
 // What a block shows of its inside: inputs X[n, cols] of its linear layers, and what its two halves add to
 // the residual stream, [n, width]. n counts the rows of all sequences, in order.
 enum class Tap : std::uint8_t {
-  kAttentionIn,   // of q, k and v (in parallel blocks also of up)
-  kMix,           // of the attention's output layer
+  kAttentionIn,  // of q, k and v, or of all that a recurrent block has instead; in parallel blocks also of up
+  kMix,          // of the output layer
   kAttentionOut,  // added by attention, after its post-norm
   kFeedIn,        // of gate and up
   kDownIn,        // of down
@@ -135,7 +135,7 @@ class Forward {
   std::vector<float> gate_;          // [n, ffn]
   std::vector<float> up_;
   std::vector<float> logits_;
-  std::vector<std::unique_ptr<SequenceCache>> block_caches_;  // of block(), one layer each
+  std::vector<std::unique_ptr<SequenceCache>> block_caches_;  // of block()
   std::vector<LogitRow> rows_;
 };
 

@@ -114,21 +114,26 @@ class ConfigReader {
     return value;
   }
 
-  // As above, where 0 (or no key) means that there is none.
+  // The same, where 0 stands for the fallback: llama.cpp's "not set".
+  float positive_or(const std::string& name, float fallback) const {
+    const double value = file_.number_or(key(name), 0);
+    return value == 0 ? fallback : static_cast<float>(positive(name, value, kInfinity));
+  }
+
+  // 0: no cap.
   float cap(const std::string& name, float fallback) const {
-    const double value = file_.number_or(key(name), static_cast<double>(fallback));
-    return value == 0 ? 0.0f : static_cast<float>(positive(name, value, kInfinity));
+    return file_.has(key(name)) ? positive_or(name, 0) : fallback;
   }
 
   void read_scales(ModelConfig& c) const {
     const Architecture& a = *c.architecture;
-    const int per_head = c.layers == a.layers_scaled_by_width ? c.width / c.heads : c.head_dim;
-    c.attention_scale = cap("attention.scale", 1.0f / std::sqrt(static_cast<float>(per_head)));
-    if (c.attention_scale == 0)  // llama.cpp: 0 is "not set"
-      c.attention_scale = 1.0f / std::sqrt(static_cast<float>(per_head));
+    const float width = static_cast<float>(c.width), heads = static_cast<float>(c.heads);
+    const bool by_width = c.layers == a.layers_scaled_by_width;
+    c.attention_scale = positive_or("attention.scale",
+                                    1 / std::sqrt(by_width ? width / heads : static_cast<float>(c.head_dim)));
     c.attention_cap = cap("attn_logit_softcapping", a.attention_cap);
     c.logit_cap = cap("final_logit_softcapping", a.logit_cap);
-    if (a.scaled_embedding) c.embedding_scale = std::sqrt(static_cast<float>(c.width));
+    if (a.scaled_embedding) c.embedding_scale = std::sqrt(width);
   }
 
   void read_windows(ModelConfig& c) const {
