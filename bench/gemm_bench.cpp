@@ -10,7 +10,8 @@
 // Question: how near is the GEMM to the machine's measured limit, per weight format, for prefill (512
 // columns), batched decoding (64, 16) and one sequence (1)? Quantized formats with int8 activations are read
 // against the int8 peak, the others against the f32 peak, measured in a burst beside each product. The time
-// includes quantizing and packing the activations. GB/s is the rate at which weights are read.
+// includes quantizing and packing the activations. "of Q8_0" is the rate over that of a Q8_0 product timed
+// just before. GB/s is the rate at which weights are read.
 //
 // Run: gemm_bench [--threads N] [--rows N] [--cols N] [--n N] [--format NAME] [--f32]
 //                 [--cpu-time] [--budget SECONDS]
@@ -65,17 +66,17 @@ void run(const Options& options) {
   const kernels::Isa isa = kernels::active_isa();
   std::printf("%s, %d threads, %lld x %lld weights\n", std::string(kernels::isa_name(isa)).c_str(),
               options.threads, static_cast<long long>(options.rows), static_cast<long long>(options.cols));
-  std::printf("%-6s %-4s %4s %12s %12s %8s %8s\n", "format", "x", "n", "median GOP/s", "best GOP/s",
-              "of peak", "GB/s");
+  std::printf("%-11s %-4s %4s %12s %12s %8s %8s %8s\n", "format", "x", "n", "median GOP/s", "best GOP/s",
+              "of peak", "of Q8_0", "GB/s");
   std::vector<float> x(static_cast<std::size_t>(512 * options.cols));
   std::mt19937 random(2);
   std::normal_distribution<float> normal;
   for (float& v : x) v = normal(random);
-  for (std::uint32_t id = 0; id < 64; ++id) {
-    const kernels::FormatInfo* info = kernels::find_format(id);
-    if (info == nullptr || (!options.format.empty() && options.format != info->name)) continue;
-    const std::vector<std::byte> weights = random_weights(info->format, options.rows, options.cols);
-    const bool q8 = info->block > 1 && !options.f32;
+  const std::vector<std::byte> reference = random_weights(kernels::Format::kQ8_0, options.rows, options.cols);
+  for (const kernels::FormatInfo& info : kernels::formats()) {
+    if (!options.format.empty() && options.format != info.name) continue;
+    const std::vector<std::byte> weights = random_weights(info.format, options.rows, options.cols);
+    const bool q8 = info.block > 1 && info.format != kernels::Format::kNF4 && !options.f32;
     for (std::int64_t n : {512, 64, 16, 1}) {
       if (options.n != 0) n = options.n;
       if (n * options.cols > static_cast<std::int64_t>(x.size()))
@@ -83,22 +84,27 @@ void run(const Options& options) {
       kernels::ActivationBatch batch;
       std::vector<float> y(static_cast<std::size_t>(n * options.rows));
       const double ops = 2.0 * static_cast<double>(n * options.rows) * static_cast<double>(options.cols);
-      std::vector<double> rates, ratios;
-      for (double spent = 0; rates.size() < 6 || spent < options.budget;) {
-        const double peak = peak_burst(isa, q8 ? Unit::kInt8 : Unit::kF32, pool, options.cpu_time);
+      const auto time_of = [&](kernels::Format format, const std::vector<std::byte>& w, bool as_q8) {
         const double start = seconds(options.cpu_time);
         batch.load(x.data(), n, options.cols, options.cols,
-                   q8 ? kernels::ActivationBatch::Kind::kQ8 : kernels::ActivationBatch::Kind::kF32);
-        kernels::gemm({info->format, weights.data(), options.rows, options.cols}, batch, y.data(),
-                      options.rows, pool, isa);
-        const double time = (seconds(options.cpu_time) - start) / (options.cpu_time ? options.threads : 1);
+                   as_q8 ? kernels::ActivationBatch::Kind::kQ8 : kernels::ActivationBatch::Kind::kF32);
+        kernels::gemm({format, w.data(), options.rows, options.cols}, batch, y.data(), options.rows, pool,
+                      isa);
+        return (seconds(options.cpu_time) - start) / (options.cpu_time ? options.threads : 1);
+      };
+      std::vector<double> rates, ratios, of_q8_0;
+      for (double spent = 0; rates.size() < 6 || spent < options.budget;) {
+        const double peak = peak_burst(isa, q8 ? Unit::kInt8 : Unit::kF32, pool, options.cpu_time);
+        const double q8_0 = time_of(kernels::Format::kQ8_0, reference, !options.f32);
+        const double time = time_of(info.format, weights, q8);
         spent += time;
         rates.push_back(ops / time);
         ratios.push_back(peak == 0 ? 0 : ops / time / peak);
+        of_q8_0.push_back(q8_0 / time);
       }
-      std::printf("%-6s %-4s %4lld %12.1f %12.1f %7.1f%% %8.1f\n", std::string(info->name).c_str(),
+      std::printf("%-11s %-4s %4lld %12.1f %12.1f %7.1f%% %8.2f %8.1f\n", std::string(info.name).c_str(),
                   q8 ? "q8" : "f32", static_cast<long long>(n), median(rates) / 1e9,
-                  *std::max_element(rates.begin(), rates.end()) / 1e9, 100 * median(ratios),
+                  *std::max_element(rates.begin(), rates.end()) / 1e9, 100 * median(ratios), median(of_q8_0),
                   static_cast<double>(weights.size()) / ops * median(rates) / 1e9);
       if (options.n != 0) break;
     }

@@ -58,6 +58,8 @@ const FormatInfo* find_format(std::string_view name) noexcept {
   return nullptr;
 }
 
+std::span<const FormatInfo> formats() noexcept { return kFormats; }
+
 const FormatInfo& format_info(Format format) noexcept {
   const FormatInfo* found = kFormats.data();
   while (found->format != format) ++found;

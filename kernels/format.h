@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 // Weight formats: block layouts of ggml (GGUF specification, ggml-quants), little-endian, IEEE half scales,
@@ -75,6 +76,8 @@ const FormatInfo* find_format(std::uint32_t id) noexcept;
 // By name, in-memory formats too.
 const FormatInfo* find_format(std::string_view name) noexcept;
 const FormatInfo& format_info(Format format) noexcept;
+// Every format, in-memory ones last.
+std::span<const FormatInfo> formats() noexcept;
 
 // Bytes of `n` weights; n must be a multiple of the block.
 inline std::size_t row_bytes(Format format, std::int64_t n) noexcept {

@@ -102,7 +102,8 @@ void nf4_codes(const float* in, float inverse, std::uint8_t* codes) noexcept {
 }
 
 // Seven decades, the i-th cut into 2^i even pieces between 0.1 and 1 of it, whose middles stand with both
-// signs; and 0 and 1. In f32 as torch.linspace computes it, from both ends to the middle.
+// signs; and 0 and 1. In f32 as torch.linspace computes it, from both ends to the middle with one
+// rounding each.
 std::array<float, 256> make_absmax_map() noexcept {
   constexpr float kDecades[7] = {1e-6f, 1e-5f, 1e-4f, 1e-3f, 1e-2f, 1e-1f, 1.0f};
   std::array<float, 256> map{};
@@ -111,8 +112,8 @@ std::array<float, 256> make_absmax_map() noexcept {
     const int pieces = 1 << i;
     const float step = (1.0f - 0.1f) / static_cast<float>(pieces);
     const auto boundary = [&](int b) {
-      return b < (pieces + 1) / 2 ? 0.1f + step * static_cast<float>(b)
-                                  : 1.0f - step * static_cast<float>(pieces - b);
+      return b < (pieces + 1) / 2 ? std::fma(step, static_cast<float>(b), 0.1f)
+                                  : std::fma(-step, static_cast<float>(pieces - b), 1.0f);
     };
     for (int b = 0; b < pieces; ++b) {
       const float middle = kDecades[i] * ((boundary(b) + boundary(b + 1)) / 2.0f);
