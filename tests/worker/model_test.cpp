@@ -168,13 +168,6 @@ TEST(Model, NamesTheTensorThatIsMissingMisshapenOrUnused) {
               HasSubstr("blk.1.attn_norm.weight"));
 }
 
-TEST(Model, AutoLayerIsBlock19Of32) {
-  EXPECT_EQ(auto_layer(32), 19);
-  EXPECT_EQ(auto_layer(6), 3);
-  EXPECT_EQ(auto_layer(1), 0);
-  EXPECT_EQ(auto_layer(2), 0);
-}
-
 TEST(Model, FactsOfAReferenceFile) {
   BRINKMAP_NEEDS_REFERENCE("logits/llama/llama-F16.gguf");
   const auto facts = model_facts(*GgufFile::open(tests::reference("logits/llama/llama-F16.gguf").string()));
