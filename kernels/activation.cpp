@@ -10,12 +10,6 @@ namespace brinkmap::kernels {
 
 namespace {
 
-std::int32_t sum_codes(const std::int8_t* codes, int n) noexcept {
-  std::int32_t sum = 0;
-  for (int i = 0; i < n; ++i) sum += codes[i];
-  return sum;
-}
-
 std::size_t elements(std::int64_t tiles, std::int64_t k, int width) noexcept {
   return static_cast<std::size_t>(tiles) * static_cast<std::size_t>(k) * static_cast<std::size_t>(width);
 }
@@ -35,8 +29,10 @@ void quantize_tile(const ActivationBatch::Impl& batch, Q8Activations& q8, int bl
       const float d = block == 32 ? quantize_block_q8(kernels, x, block_codes)
                                   : quantize_block_q8_k(kernels, x, block_codes);
       for (int i = 0; i < block; i += 4) std::memcpy(codes + i / 4 * kQ8Tile + c, block_codes + i, 4);
+      std::int32_t sums[16];
+      kernels.sum_codes(block_codes, block, sums);
       if (block == 32) {
-        const std::int32_t sum = sum_codes(block_codes, 32);
+        const std::int32_t sum = sums[0] + sums[1];
         scales[c] = f16_to_f32(f32_to_f16(d));
         code_sums[c] = sum;
         sums32[c] = f16_to_f32(f32_to_f16(static_cast<float>(sum) * d));
@@ -45,8 +41,7 @@ void quantize_tile(const ActivationBatch::Impl& batch, Q8Activations& q8, int bl
       scales[c] = d;
       float* sums16 = q8.sums16.data() + at(16);
       for (int i = 0; i < block / 32; ++i) {
-        const std::int32_t low = sum_codes(block_codes + 32 * i, 16);
-        const std::int32_t high = sum_codes(block_codes + 32 * i + 16, 16);
+        const std::int32_t low = sums[2 * i], high = sums[2 * i + 1];
         const int pair = 2 * i * kQ8Tile + c;
         code_sums[pair] = low;
         code_sums[pair + kQ8Tile] = high;
@@ -77,8 +72,7 @@ float quantize_block_q8_k(const GemmKernels& kernels, const float* x, std::int8_
     std::memset(codes, 0, 256);
     return 0.0f;
   }
-  int at = 0;
-  while ((std::bit_cast<std::uint32_t>(x[at]) & 0x7fffffffu) != largest) ++at;
+  const int at = kernels.find_magnitude(x, 256, largest);
   const float factor = -127.0f / x[at];
   kernels.round_codes(x, factor, 256, codes);
   return 1.0f / factor + (x[at] - x[at]);

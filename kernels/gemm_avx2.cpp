@@ -131,6 +131,19 @@ struct Lanes {
     m = _mm_max_epu32(m, _mm_shuffle_epi32(m, 0xb1));
     return static_cast<std::uint32_t>(_mm_cvtsi128_si32(m));
   }
+  static std::uint32_t equal_lanes(Reg v, std::uint32_t w) noexcept {
+    return static_cast<std::uint32_t>(
+        _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpeq_epi32(v, word(w)))));
+  }
+  // The sums of 16 and 16 codes.
+  static void sum_codes(const std::int8_t* codes, std::int32_t* sums) noexcept {
+    const __m256i v = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(codes));
+    __m256i sum = _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_set1_epi8(1), v), _mm256_set1_epi16(1));
+    sum = _mm256_add_epi32(sum, _mm256_shuffle_epi32(sum, 0x4e));
+    sum = _mm256_add_epi32(sum, _mm256_shuffle_epi32(sum, 0xb1));
+    sums[0] = _mm256_extract_epi32(sum, 0);
+    sums[1] = _mm256_extract_epi32(sum, 4);
+  }
   static void store_rounded(const float* x, Float scale, std::int8_t* codes) noexcept {
     const auto words = [&](int i) {
       return _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_loadu_ps(x + i), scale));
@@ -194,6 +207,8 @@ const GemmKernels& gemm_kernels_avx2() noexcept {
       .multiply_q8 = multiply_q8_simd<Lanes>,
       .multiply_f32 = multiply_f32_simd<Lanes>,
       .largest_magnitude = largest_magnitude_simd<Lanes>,
+      .find_magnitude = find_magnitude_simd<Lanes>,
+      .sum_codes = sum_codes_simd<Lanes>,
       .round_codes = round_codes_simd<Lanes>,
       .centers_wide_codes = true,
   };

@@ -75,6 +75,10 @@ struct GemmKernels {
   // The largest |x[i]| as its bits: they order like the magnitude, infinity and NaN on top. n is a multiple
   // of 32.
   std::uint32_t (*largest_magnitude)(const float* x, int n) noexcept;
+  // Index of the first x[i] whose magnitude has these bits; there must be one. n is a multiple of 32.
+  int (*find_magnitude)(const float* x, int n, std::uint32_t bits) noexcept;
+  // sums[i] = sum of codes [16 i, 16 i + 16). n is a multiple of 32.
+  void (*sum_codes)(const std::int8_t* codes, int n, std::int32_t* sums) noexcept;
   // codes[i] = x[i] * factor to the nearest integer, ties to even. Products within +-127.4 or NaN (any code
   // then).
   void (*round_codes)(const float* x, float factor, int n, std::int8_t* codes) noexcept;

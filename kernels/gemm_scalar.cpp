@@ -81,6 +81,19 @@ std::uint32_t largest_magnitude(const float* x, int n) noexcept {
   return largest;
 }
 
+int find_magnitude(const float* x, int, std::uint32_t bits) noexcept {
+  int at = 0;
+  while ((std::bit_cast<std::uint32_t>(x[at]) & 0x7fffffffu) != bits) ++at;
+  return at;
+}
+
+void sum_codes(const std::int8_t* codes, int n, std::int32_t* sums) noexcept {
+  for (int i = 0; i < n; i += 16) {
+    sums[i / 16] = 0;
+    for (int j = i; j < i + 16; ++j) sums[i / 16] += codes[j];
+  }
+}
+
 // Adding 1.5 * 2^23 leaves the nearest integer in the low bits; a conversion would be undefined for NaN.
 void round_codes(const float* x, float factor, int n, std::int8_t* codes) noexcept {
   for (int i = 0; i < n; ++i) {
@@ -100,6 +113,8 @@ const GemmKernels& gemm_kernels_scalar() noexcept {
       .multiply_q8 = multiply_q8,
       .multiply_f32 = multiply_f32,
       .largest_magnitude = largest_magnitude,
+      .find_magnitude = find_magnitude,
+      .sum_codes = sum_codes,
       .round_codes = round_codes,
       .centers_wide_codes = false,
   };

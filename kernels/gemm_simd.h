@@ -227,6 +227,20 @@ std::uint32_t largest_magnitude_simd(const float* x, int n) noexcept {
 }
 
 template <class L>
+int find_magnitude_simd(const float* x, int n, std::uint32_t bits) noexcept {
+  for (int i = 0; i < n; i += L::kLanes) {
+    const std::uint32_t equal = L::equal_lanes(L::bit_and(L::load_bits(x + i), 0x7fffffffu), bits);
+    if (equal != 0) return i + __builtin_ctz(equal);
+  }
+  __builtin_unreachable();
+}
+
+template <class L>
+void sum_codes_simd(const std::int8_t* codes, int n, std::int32_t* sums) noexcept {
+  for (int i = 0; i < n; i += 32) L::sum_codes(codes + i, sums + i / 16);
+}
+
+template <class L>
 void round_codes_simd(const float* x, float factor, int n, std::int8_t* codes) noexcept {
   const typename L::Float scale = L::set(factor);
   for (int i = 0; i < n; i += 32) L::store_rounded(x + i, scale, codes + i);

@@ -41,6 +41,9 @@ Prepared prepare(const std::string& job_path) {
     p.suites.push_back(worker::read_suite(spec));
     facts.suites.push_back(worker::suite_facts(p.suites.back()));
   }
+  for (const schedule::ExperimentSpec& experiment : job.experiments)
+    for (const worker::Suite& suite : p.suites)
+      if (suite.spec.id == experiment.suite) worker::check_for_heads(suite);
   for (const schedule::ModelSpec& model : job.models) {
     const auto file = worker::Checkpoint::open(model.path);
     const auto tokenizer = worker::Tokenizer::from_gguf(*file);

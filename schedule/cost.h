@@ -11,14 +11,14 @@
 // and lease deadlines, so it need not be better than a factor of a few.
 namespace brinkmap::schedule {
 
-// Rates of one core. The defaults are round figures below what one Zen 4 core reaches (int8 dot peak 468
-// GOP/s, f32 FMA peak 116 GFLOP/s measured); constants, never measured at run time, because unit boundaries
-// follow from them.
+// Rates of one core, constants and never measured at run time, because unit boundaries follow from them. The
+// defaults make the plan of jobs/first.yaml agree with what one Sapphire Rapids core takes for it (AVX-512
+// VNNI, two busy ranks).
 struct CostModel {
-  double prompt_flops = 60e9;     // per second, products over many columns
-  double decode_flops = 20e9;     // per second, one new column for each sequence of the batch
-  double attention_flops = 20e9;  // per second
-  double head_flops = 30e9;       // per second, training steps of small heads
+  double prompt_flops = 140e9;    // per second, products over many columns
+  double decode_flops = 50e9;     // per second, one new column for each sequence of the batch
+  double attention_flops = 50e9;  // per second
+  double head_flops = 70e9;       // per second, training steps of small heads
   double prompt_seconds = 2e-4;   // per prompt: tokenizing, scoring, bookkeeping
   double head_seconds = 1e-2;     // per seed: set-up, evaluation
   double row_bytes = 200e6;       // parameters quantized per second when a rank takes up a row

@@ -110,9 +110,6 @@ ModelConfig read_config(const Checkpoint& file);
 // architecture uses: a bias that was left out would be a wrong result.
 std::shared_ptr<const Model> load_model(RowWeights row);
 
-// The block that `auto` means for decision heads, 0-based: 0.61 of the depth, as block 19 of 32.
-int auto_layer(int layers);
-
 schedule::ModelFacts model_facts(const Checkpoint& file);
 
 }  // namespace brinkmap::worker

@@ -264,11 +264,6 @@ class ConfigReader {
 
 ModelConfig read_config(const Checkpoint& file) { return ConfigReader(file).read(); }
 
-int auto_layer(int layers) {
-  const int depth = static_cast<int>(std::lround(0.61 * layers));
-  return std::clamp(depth - 1, 0, std::max(layers - 1, 0));
-}
-
 schedule::ModelFacts model_facts(const Checkpoint& file) {
   const ModelConfig config = read_config(file);
   schedule::ModelFacts facts;

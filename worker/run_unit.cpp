@@ -44,6 +44,8 @@ struct UnitRunner::Impl {
   std::shared_ptr<const Model> model;
   std::vector<int> engine_layers;
   std::unique_ptr<Engine> engine;
+  std::map<std::uint32_t, std::string>
+      broken_rows;  // why, so that each further unit of the row costs nothing
 
   Impl(const schedule::Job& j, std::vector<Suite> s, std::vector<Row> r, int threads)
       : job(j), suites(std::move(s)), rows(std::move(r)), pool(threads) {}
@@ -67,7 +69,13 @@ struct UnitRunner::Impl {
     if (!model || row != wanted) {
       engine.reset();
       model.reset();  // frees the old weights before the new ones are made
-      model = load_model(make_row(b.file, r.recipe, pool));
+      if (const auto known = broken_rows.find(wanted); known != broken_rows.end()) throw Error(known->second);
+      try {
+        model = load_model(make_row(b.file, r.recipe, pool));
+      } catch (const Error& e) {
+        broken_rows[wanted] = e.what();
+        throw;
+      }
       row = wanted;
     }
     if (!engine || engine_layers != layers) {
@@ -166,7 +174,6 @@ UnitRunner::UnitRunner(const schedule::Job& job, std::vector<Suite> suites, std:
     if (spec.kind == schedule::SuiteKind::kRefusal)
       impl_->scorers.emplace(s, RefusalScorer::load(spec.phrases));
   }
-  for (const schedule::ExperimentSpec& spec : job.experiments) check_for_heads(impl_->experiment_suite(spec));
 }
 
 UnitRunner::~UnitRunner() = default;

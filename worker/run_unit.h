@@ -23,8 +23,8 @@ class UnitRunner {
     std::string recipe;
   };
 
-  // Reads the phrase lists of refusal suites and checks the suites that experiments read; throws InputError.
-  // Models are opened when a unit first needs them.
+  // Reads the phrase lists of refusal suites; throws InputError. Suites that experiments read have passed
+  // check_for_heads. Models are opened when a unit first needs them.
   UnitRunner(const schedule::Job& job, std::vector<Suite> suites, std::vector<Row> rows, int threads);
   ~UnitRunner();
 

@@ -16,7 +16,7 @@ from refusals import key_of, pairs_of, word_request
 from world import share, shuffled
 
 SEED = 20261
-GROUPS = {"train": 140, "validation": 30, "test": 30}  # times three labels: 420 / 90 / 90 prompts
+GROUPS = {"train": 100, "validation": 25, "test": 25}  # times three labels: 300 / 75 / 75 prompts
 DIRECT, BEHAVIOURS_WRAPPED, TWINS, TWINS_WRAPPED, TEXTS = 100, 15, 60, 20, 60
 JAILBREAKS = ["role_play", "override", "fiction", "forced_opening"]
 

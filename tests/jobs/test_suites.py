@@ -71,7 +71,7 @@ class Suites(unittest.TestCase):
     def test_decisions_are_balanced_and_no_action_stands_in_two_splits(self):
         lines = read("decisions")
         counts = Counter((line["split"], line["label"]) for line in lines)
-        for split, each in (("train", 140), ("validation", 30), ("test", 30)):
+        for split, each in (("train", 100), ("validation", 25), ("test", 25)):
             self.assertEqual([counts[split, label] for label in ("APPROVE", "REVISE", "VETO")], [each] * 3)
         splits = {}
         for line in lines:

@@ -188,6 +188,12 @@ class Broken(Sweep):
         path.write_text("\n".join(rows) + "\n")
         self.refused(call("run", self.job, "-o", self.out), "decisions.jsonl", "line 37", "label")
 
+    def test_a_suite_that_heads_cannot_use_is_refused_before_anything_runs(self):
+        path = self.folder / "decisions.jsonl"
+        path.write_text(path.read_text().replace('"split": "validation"', '"split": "train"'))
+        self.refused(call("run", self.job, "-o", self.out), "decisions.jsonl", "validation")
+        self.assertFalse(self.out.exists())
+
     def test_an_unwritable_output_is_refused(self):
         self.refused(call("run", self.job, "-o", self.folder / "none" / "out.h5"), "none")
         self.refused(call("run", self.job, "-o", "/proc/out.h5"), "/proc/out.h5")
@@ -195,7 +201,9 @@ class Broken(Sweep):
     def test_a_full_disk_is_refused_before_anything_is_computed(self):
         disk = self.folder / "disk"
         disk.mkdir()
-        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1500k", "none", disk], capture_output=True).returncode:
+        mount = shutil.which("mount")
+        if not mount or subprocess.run([mount, "-t", "tmpfs", "-o", "size=600k", "none", disk],
+                                       capture_output=True).returncode:
             self.skipTest("may not mount a small disk here")
         self.addCleanup(subprocess.run, ["umount", disk], check=True)
         (disk / "out.h5").write_text("old")

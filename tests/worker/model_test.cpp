@@ -314,13 +314,6 @@ TEST(Model, ScalesScoresByTheStatedFactor) {
   EXPECT_THAT(parts.refusal(), HasSubstr("llama.attention.scale"));
 }
 
-TEST(Model, AutoLayerIsBlock19Of32) {
-  EXPECT_EQ(auto_layer(32), 19);
-  EXPECT_EQ(auto_layer(6), 3);
-  EXPECT_EQ(auto_layer(1), 0);
-  EXPECT_EQ(auto_layer(2), 0);
-}
-
 TEST(Model, FactsOfAReferenceFile) {
   BRINKMAP_NEEDS_REFERENCE("logits/llama/llama-F16.gguf");
   const auto facts = model_facts(*Checkpoint::open(tests::reference("logits/llama/llama-F16.gguf").string()));

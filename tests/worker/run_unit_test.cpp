@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <limits>
 
 #include "bench/random_llama.h"
@@ -265,9 +266,21 @@ TEST_F(RunUnit, AMissingModelIsAFailedUnitThatNamesIt) {
   EXPECT_THAT(result.reason, HasSubstr("/nowhere/model.gguf"));
 }
 
-TEST_F(RunUnit, RefusesASuiteThatHeadsCannotUse) {
-  suites[1].items[14].group = "d0";
-  EXPECT_THROW(runner(), InputError);
+TEST_F(RunUnit, EveryUnitOfABrokenRowFailsWithTheReasonOfTheFirst) {
+  const std::filesystem::path broken = folder_ / "nan.gguf";
+  std::filesystem::copy_file(job.models[0].path, broken);
+  {
+    std::fstream file(broken, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(-64, std::ios::end);
+    file << std::string(64, '\xff');  // NaN in F32, F16 and BF16
+  }
+  job.models[0].path = broken.string();
+  UnitRunner r = runner();
+  const UnitResult first = r.run(unit(UnitKind::kPrompts, 0, 0, 0, 1), refusal_fields(), {}, {}, kWidth);
+  const UnitResult second = r.run(unit(UnitKind::kPrompts, 0, 0, 1, 2), refusal_fields(), {}, {}, kWidth);
+  EXPECT_TRUE(first.failed && second.failed);
+  EXPECT_THAT(first.reason, HasSubstr("NaN"));
+  EXPECT_EQ(first.reason, second.reason);
 }
 
 }  // namespace
