@@ -117,6 +117,7 @@ TEST(Expand, LeavesTinyItemsWhole) {
   Facts facts = sample::facts(8, 24, 3);
   facts.models[0].parameters = 1000;
   facts.models[0].width = 4;
+  facts.models[0].attention_width = 24;
   const Plan plan = expand(sample::job(), facts);
   for (const Unit& u : plan.units)
     if (u.kind == UnitKind::kPrompts) {
