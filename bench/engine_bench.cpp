@@ -25,12 +25,12 @@
 // --cpu-time counts processor seconds per thread instead of wall clock, for a machine that is busy with
 // something else.
 //
-// Last answer (November 2026, two Sapphire Rapids vCPUs busy with builds, so processor seconds, one thread
-// each, the two programs one after the other; llama.cpp as of llama-cpp-python 0.3.36, AVX-512 VNNI without
-// AMX, which the machine denies; flash attention, a cache a sequence; one to three runs, so trust the ratios
-// to a fifth):
-//   Q8_0    prefill 537 against 126 (4.3 times), 64 x (128 + 64) 371 against 106 (3.5 times), f32 cache
-//   Q4_K_M  prefill 521 against 217 (2.4 times), 64 x (128 + 64) 453 against 198 (2.3 times), f16 cache
+// Last answer (November 2026, two threads, wall clock, f32 cache, each program alone, one after the other;
+// llama.cpp as of llama-cpp-python 0.3.36, AVX-512 VNNI without AMX, flash attention, a cache a sequence), on
+// two Sapphire Rapids machines, shared, so trust the ratios to a fifth:
+//   Q8_0    prefill 1044 against 248 and 800 against 193, 64 x (128 + 64) 784 against 258 and 695 against 161
+//   Q4_K_M  prefill 989-1204 against 337 and 898 against 354, 64 x (128 + 64) 775-913 against 334 and 664
+//           against 344
 // Of the Q4_K_M prefill, attention takes 13 %, the other operations 5 %, the products the rest.
 // The 5M model, one thread: prefill 10100 (Q8_0), 9000 (Q4_K_M), 7800 (BF16); 64 x (128 + 64) 6700, 6700,
 // 4900.
