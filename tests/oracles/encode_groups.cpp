@@ -6,7 +6,7 @@
 #include "kernels/quantize_group.h"
 
 // Encodes f32 weights from standard input with the encoders of kernels/quantize_group.h, for comparison with
-// the tools they follow (test_packings.py). Little-endian arrays on standard output:
+// the tools they follow (test_mlx.py, test_bitsandbytes.py). Little-endian arrays on standard output:
 //   encode_groups mlx BITS GROUP f32|f16|bf16  scales, mins (f32, one a group), codes (a byte a weight)
 //   encode_groups nf4                          absmax (f32, one a block of 64), codes
 //   encode_groups nf4-dq                       offset, scales (f32), codes of absmax (bytes), decoded absmax,

@@ -115,7 +115,7 @@ def main():
         pass
 
     llama_cpp.llama_log_set(quiet, None)
-    failed = False
+    failed, shares = False, []
     with tempfile.TemporaryDirectory() as folder:
         base = os.path.join(folder, "base.gguf")
         for shape, recipes in (((256, 512, 17, 4, 4), RECIPES), ((256, 256, 8, 8, 2), RECIPES),
@@ -125,9 +125,11 @@ def main():
                 wrong, equal, searched = compare(program, base, recipe, folder)
                 print("width %d, %2d layers, %-6s: same types; of %7d bytes of searched blocks %.4f equal"
                       % (shape[0], shape[2], recipe, searched, equal / max(searched, 1)))
+                shares.append(equal / searched if searched else 1.0)
                 for line in wrong:
                     print("  " + line)
                     failed = True
+    print("%d rows; at least %.4f of the bytes of searched blocks equal" % (len(shares), min(shares)))
     if failed:
         sys.exit("recipes differ from llama.cpp's")
 
