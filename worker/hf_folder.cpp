@@ -7,6 +7,7 @@
 #include "worker/hash.h"
 #include "worker/hf_config.h"
 #include "worker/hf_tensors.h"
+#include "worker/hf_tokenizer.h"
 #include "worker/safetensors.h"
 
 namespace brinkmap::worker {
@@ -21,16 +22,11 @@ struct Owner {
   HfStorage storage;
 };
 
-// Files beside the weights that a result can depend on.
-constexpr const char* kSmallFiles[] = {"config.json",         "generation_config.json",
-                                       "tokenizer.json",      "tokenizer_config.json",
-                                       "chat_template.jinja", "special_tokens_map.json"};
-
+// All that a result can depend on.
 std::vector<std::string> used_files(const std::string& path, const SafetensorsFolder& folder) {
   std::vector<std::string> files = folder.files();
-  std::error_code error;
-  for (const char* name : kSmallFiles)
-    if (fs::exists(fs::path(path) / name, error)) files.emplace_back(name);
+  files.emplace_back("config.json");
+  for (const std::string& name : hf_tokenizer_files(path)) files.push_back(name);
   std::sort(files.begin(), files.end());
   return files;
 }
@@ -78,6 +74,7 @@ CheckpointParts read_hf_folder(const std::string& path) {
   }
   add_hf_tensors(config, *owner->folder, owner->storage, parts.tensors);
   add_file_type(parts);
+  if (fs::exists(fs::path(path) / "tokenizer.json", error)) add_hf_tokenizer(path, parts);
   parts.owner = owner;
   const std::vector<std::string> files = used_files(path, *owner->folder);
   for (const std::string& file : files) parts.bytes += fs::file_size(fs::path(path) / file);

@@ -1,7 +1,5 @@
 #include "worker/tokenizer_bpe.h"
 
-#include <queue>
-
 #include "schedule/error.h"
 #include "worker/gguf_parse.h"
 
@@ -46,38 +44,18 @@ const PreTokenizerSpec& spec_of(const Checkpoint& file) {
                    "pre-tokenizer '" + printable(name) + "' is unknown; expected one of " + known);
 }
 
-std::uint64_t pair_key(std::int32_t left, std::int32_t right) {
-  return static_cast<std::uint64_t>(static_cast<std::uint32_t>(left)) << 32 |
-         static_cast<std::uint32_t>(right);
-}
-
 }  // namespace
-
-// Scratch of one encode() call.
-struct BpeTokenizer::Word {
-  struct Symbol {
-    std::int32_t id;            // -1: merged into its left neighbour
-    std::int32_t prev;          // index, -1 at the start
-    std::int32_t next;          // index, -1 at the end
-    std::uint32_t begin, size;  // bytes of the word
-  };
-  struct Candidate {
-    std::uint32_t rank;
-    std::int32_t left, right;        // indices
-    std::int32_t left_id, right_id;  // when it was found: a symbol that changed since makes it void
-    std::int32_t product;
-    bool operator<(const Candidate& other) const {  // the queue's top is the least rank, then the leftmost
-      return rank != other.rank ? rank > other.rank : left > other.left;
-    }
-  };
-  std::vector<Symbol> symbols;
-  std::priority_queue<Candidate> queue;
-};
 
 BpeTokenizer::BpeTokenizer(const Checkpoint& file) : BpeTokenizer(file, spec_of(file)) {}
 
 BpeTokenizer::BpeTokenizer(const Checkpoint& file, const PreTokenizerSpec& spec)
-    : file_(file.path()), spec_(spec), vocab_(file, {.add_bos = spec.add_bos}), pre_(spec) {
+    : file_(file.path()), vocab_(file, {.add_bos = spec.add_bos}), pre_(spec) {
+  ignore_merges_ = file.flag_or(kIgnoreMergesKey, spec.ignore_merges);
+  const std::string normalizer = file.text_or(kNormalizerKey, "");
+  if (!normalizer.empty() && normalizer != "nfc")
+    throw InputError(file_, std::string("metadata key '") + kNormalizerKey + "'",
+                     "expected nfc, found '" + printable(normalizer) + "'");
+  nfc_ = !normalizer.empty();
   for (std::size_t byte = 0; byte < 256; ++byte) byte_symbol_[byte] = intern(alphabet().letter[byte]);
   read_merges(file);
 }
@@ -101,14 +79,8 @@ void BpeTokenizer::read_merges(const Checkpoint& file) {
     std::string left = lines[i].substr(0, space), right = lines[i].substr(space + 1);
     const std::int32_t product = intern(left + right);
     const std::int32_t a = intern(std::move(left)), b = intern(std::move(right));
-    merges_.emplace(pair_key(a, b),
-                    Merge{static_cast<std::uint32_t>(i), product});  // the first of equals counts
+    merges_.add(a, b, {static_cast<std::uint32_t>(i), product});
   }
-}
-
-const BpeTokenizer::Merge* BpeTokenizer::merge_of(std::int32_t left, std::int32_t right) const {
-  const auto it = merges_.find(pair_key(left, right));
-  return it == merges_.end() ? nullptr : &it->second;
 }
 
 void BpeTokenizer::append_bytes(std::string_view bytes, std::vector<std::int32_t>& out) const {
@@ -123,44 +95,24 @@ void BpeTokenizer::append_bytes(std::string_view bytes, std::vector<std::int32_t
   }
 }
 
-void BpeTokenizer::encode_word(std::string_view word, Word& work, std::vector<std::int32_t>& out) const {
-  if (spec_.ignore_merges && word.size() <= vocab_.longest()) {
+void BpeTokenizer::encode_word(std::string_view word, std::vector<MergeTable::Symbol>& symbols,
+                               std::vector<std::int32_t>& out) const {
+  if (ignore_merges_ && word.size() <= vocab_.longest()) {
     std::string text;
     for (char c : word) text += alphabet().letter[static_cast<unsigned char>(c)];
     if (const std::int32_t id = vocab_.find(text); id >= 0) return out.push_back(id);
   }
-  auto& symbols = work.symbols;
   symbols.clear();
-  const auto n = static_cast<std::int32_t>(word.size());
-  for (std::int32_t i = 0; i < n; ++i)
-    symbols.push_back({byte_symbol_[static_cast<unsigned char>(word[static_cast<std::size_t>(i)])], i - 1,
-                       i + 1 < n ? i + 1 : -1, static_cast<std::uint32_t>(i), 1});
-  const auto at = [&](std::int32_t i) -> Word::Symbol& { return symbols[static_cast<std::size_t>(i)]; };
-  const auto consider = [&](std::int32_t left, std::int32_t right) {
-    if (left < 0 || right < 0) return;
-    if (const Merge* merge = merge_of(at(left).id, at(right).id))
-      work.queue.push({merge->rank, left, right, at(left).id, at(right).id, merge->product});
-  };
-  for (std::int32_t i = 1; i < n; ++i) consider(i - 1, i);
-  while (!work.queue.empty()) {
-    const Word::Candidate best = work.queue.top();
-    work.queue.pop();
-    Word::Symbol& left = at(best.left);
-    Word::Symbol& right = at(best.right);
-    if (left.id != best.left_id || right.id != best.right_id || left.next != best.right) continue;
-    left.id = best.product;
-    left.size += right.size;
-    left.next = right.next;
-    right.id = -1;
-    if (left.next >= 0) at(left.next).prev = best.left;
-    consider(left.prev, best.left);
-    consider(best.left, left.next);
-  }
-  for (std::int32_t i = n > 0 ? 0 : -1; i >= 0; i = at(i).next) {
-    if (at(i).id < vocab_.size())
-      out.push_back(at(i).id);
+  for (std::uint32_t i = 0; i < word.size(); ++i)
+    symbols.push_back({byte_symbol_[static_cast<unsigned char>(word[i])], i, 1});
+  merges_.apply(symbols);
+  for (std::int32_t i = symbols.empty() ? -1 : 0; i >= 0;) {
+    const MergeTable::Symbol& symbol = symbols[static_cast<std::size_t>(i)];
+    if (symbol.id < vocab_.size())
+      out.push_back(symbol.id);
     else
-      append_bytes(word.substr(at(i).begin, at(i).size), out);
+      append_bytes(word.substr(symbol.begin, symbol.size), out);
+    i = symbol.next;
   }
 }
 
@@ -168,13 +120,15 @@ std::vector<std::int32_t> BpeTokenizer::encode(std::string_view text, bool add_s
                                                bool parse_special) const {
   if (text.size() > static_cast<std::size_t>(INT32_MAX)) throw Error("a text of more than 2^31 bytes");
   std::vector<std::int32_t> out;
-  Word work;
+  std::vector<MergeTable::Symbol> work;
   if (add_special && vocab_.add_bos) out.push_back(vocab_.bos);
   for (const Fragment& fragment : vocab_.split(text, parse_special)) {
-    if (fragment.token >= 0)
+    if (fragment.token >= 0) {
       out.push_back(fragment.token);
-    else
-      for (std::string_view word : pre_.split(fragment.text)) encode_word(word, work, out);
+      continue;
+    }
+    const std::string composed = nfc_ ? to_nfc(fragment.text) : "";
+    for (std::string_view word : pre_.split(nfc_ ? composed : fragment.text)) encode_word(word, work, out);
   }
   if (add_special && vocab_.add_eos) out.push_back(vocab_.eos);
   return out;

@@ -7,13 +7,14 @@
 #include <vector>
 
 #include "worker/tokenizer.h"
+#include "worker/tokenizer_merges.h"
 #include "worker/tokenizer_pre.h"
 #include "worker/tokenizer_vocab.h"
 
 namespace brinkmap::worker {
 
 // Byte-level BPE as GPT-2 introduced it: the bytes of a word become letters of a 256-letter alphabet, and
-// neighbours merge by rank until no listed pair is left. n log n in the length of a word.
+// neighbours merge by rank until no listed pair is left.
 class BpeTokenizer final : public Tokenizer {
  public:
   explicit BpeTokenizer(const Checkpoint& file);
@@ -26,27 +27,22 @@ class BpeTokenizer final : public Tokenizer {
   bool is_end(std::int32_t id) const noexcept override { return vocab_.is_end(id); }
 
  private:
-  struct Merge {
-    std::uint32_t rank;
-    std::int32_t product;
-  };
-  struct Word;
-
   BpeTokenizer(const Checkpoint& file, const PreTokenizerSpec& spec);
   void read_merges(const Checkpoint& file);
   std::int32_t intern(std::string text);
-  const Merge* merge_of(std::int32_t left, std::int32_t right) const;
-  void encode_word(std::string_view word, Word& work, std::vector<std::int32_t>& out) const;
+  void encode_word(std::string_view word, std::vector<MergeTable::Symbol>& symbols,
+                   std::vector<std::int32_t>& out) const;
   void append_bytes(std::string_view bytes, std::vector<std::int32_t>& out) const;
 
   std::string file_;
-  const PreTokenizerSpec& spec_;
   Vocab vocab_;
   PreTokenizer pre_;
   // Symbols are tokens (below size()) and texts that only occur in the merge list (from size() on).
   std::unordered_map<std::string, std::int32_t> extra_;
   std::array<std::int32_t, 256> byte_symbol_{};
-  std::unordered_map<std::uint64_t, Merge> merges_;  // key: left symbol << 32 | right symbol
+  MergeTable merges_;
+  bool ignore_merges_ = false;  // a word that is a token is taken whole
+  bool nfc_ = false;            // text is composed (Unicode's form NFC) first
 };
 
 }  // namespace brinkmap::worker

@@ -30,6 +30,10 @@ constexpr std::string_view kOneNumber = R"(\p{N})";
 constexpr std::string_view kLlama3 = CONTRACTIONS R"(\p{N}{1,3})" REST;
 constexpr std::string_view kQwen2 = CONTRACTIONS R"(\p{N})" REST;
 
+constexpr std::string_view kQwen35 =
+    R"((?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^)" SPACE
+    R"(\p{L}\p{M}\p{N}]+[\r\n]*|[)" SPACE R"(]*[\r\n]+|[)" SPACE R"(]+(?![^)" SPACE R"(])|[)" SPACE R"(]+)";
+
 #undef SPACE
 #undef CONTRACTIONS
 #undef REST
@@ -40,6 +44,7 @@ const std::vector<PreTokenizerSpec>& specs() {
       {{"gpt-2", "phi-2", "mpt", "olmo", "jais"}, {kGpt2}},
       {{"llama-bpe", "llama3", "llama-v3", "falcon3"}, {kLlama3}, true, true},
       {{"qwen2", "stablelm2", "deepseek-r1-qwen", "megrez"}, {kQwen2}},
+      {{"qwen35"}, {kQwen35}},
       {{"smollm", "starcoder", "refact", "command-r", "codeshell"}, {kOneNumber, kGpt2}},
   };
   return all;

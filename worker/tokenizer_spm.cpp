@@ -4,6 +4,7 @@
 #include <queue>
 
 #include "schedule/error.h"
+#include "worker/gguf_parse.h"
 
 namespace brinkmap::worker {
 
@@ -24,6 +25,9 @@ struct Candidate {
     return score != other.score ? score < other.score : left > other.left;
   }
 };
+
+constexpr std::array<std::string_view, 4> kPrefixNames{"every", "every-unless-space", "first-unless-space",
+                                                       "none"};
 
 std::string byte_name(int byte) {
   static constexpr char kDigits[] = "0123456789ABCDEF";
@@ -49,7 +53,55 @@ SpmTokenizer::SpmTokenizer(const Checkpoint& file)
     if (id < 0) id = vocab_.find(std::string(1, static_cast<char>(byte)));
     byte_token_[static_cast<std::size_t>(byte)] = id;
   }
-  add_space_prefix_ = file.flag_or("tokenizer.ggml.add_space_prefix", true);
+  prefix_ = file.flag_or("tokenizer.ggml.add_space_prefix", true) ? SpacePrefix::kEvery : SpacePrefix::kNone;
+  if (file.has(kSpacePrefixKey)) prefix_ = named_prefix(file);
+  ranked_ = file.flag_or(kRankedMergesKey, false);
+  if (ranked_) read_merges(file);
+}
+
+SpmTokenizer::SpacePrefix SpmTokenizer::named_prefix(const Checkpoint& file) const {
+  const std::string& name = file.text(kSpacePrefixKey);
+  for (std::size_t i = 0; i < kPrefixNames.size(); ++i)
+    if (kPrefixNames[i] == name) return static_cast<SpacePrefix>(i);
+  throw InputError(
+      file_, std::string("metadata key '") + kSpacePrefixKey + "'",
+      "expected every, every-unless-space, first-unless-space or none, found '" + printable(name) + "'");
+}
+
+void SpmTokenizer::read_merges(const Checkpoint& file) {
+  constexpr const char* kKey = "tokenizer.ggml.merges";
+  const std::vector<std::string> lines = file.texts(kKey);
+  merges_.reserve(lines.size());
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    const std::size_t space = std::min(lines[i].find(' '), lines[i].size());
+    const std::string left = lines[i].substr(0, space);
+    const std::string right = space < lines[i].size() ? lines[i].substr(space + 1) : "";
+    const std::int32_t a = vocab_.find(left), b = vocab_.find(right), product = vocab_.find(left + right);
+    if (a < 0 || b < 0 || product < 0)
+      throw InputError(file_, std::string("metadata key '") + kKey + "', index " + std::to_string(i),
+                       "expected two tokens that make a third, found '" + printable(lines[i]) + "'");
+    merges_.add(a, b, {static_cast<std::uint32_t>(i), product});
+  }
+  for (int byte = 0; byte < 256; ++byte)
+    if (byte_token_[static_cast<std::size_t>(byte)] < 0)
+      throw InputError(file_, "metadata key 'tokenizer.ggml.tokens'",
+                       "no token stands for byte " + std::to_string(byte));
+}
+
+void SpmTokenizer::encode_ranked(const std::string& text, std::vector<std::int32_t>& out) const {
+  std::vector<MergeTable::Symbol> symbols;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t size = std::max<std::size_t>(1, utf8_length(text, at));
+    const std::string_view letter = std::string_view(text).substr(at, size);
+    if (const std::int32_t id = size == 1 && utf8_length(text, at) == 0 ? -1 : vocab_.find(letter); id >= 0)
+      symbols.push_back({id});
+    else
+      for (char c : letter) symbols.push_back({byte_token_[static_cast<unsigned char>(c)]});
+    at += size;
+  }
+  merges_.apply(symbols);
+  for (std::int32_t i = symbols.empty() ? -1 : 0; i >= 0; i = symbols[static_cast<std::size_t>(i)].next)
+    out.push_back(symbols[static_cast<std::size_t>(i)].id);
 }
 
 void SpmTokenizer::encode_text(const std::string& text, std::vector<std::int32_t>& out) const {
@@ -106,29 +158,35 @@ void SpmTokenizer::encode_text(const std::string& text, std::vector<std::int32_t
   }
 }
 
+bool SpmTokenizer::takes_prefix(std::string_view part, bool first) const {
+  if (prefix_ == SpacePrefix::kEvery || prefix_ == SpacePrefix::kNone) return prefix_ == SpacePrefix::kEvery;
+  const bool space = part.starts_with(' ') || part.starts_with(kSpace);
+  return !space && (first || prefix_ == SpacePrefix::kEveryUnlessSpace);
+}
+
 std::vector<std::int32_t> SpmTokenizer::encode(std::string_view text, bool add_special,
                                                bool parse_special) const {
   // Three bytes a space, and 32-bit offsets.
   if (text.size() > static_cast<std::size_t>(INT32_MAX) / 4) throw Error("a text of more than 2^29 bytes");
   std::vector<std::int32_t> out;
   if (add_special && vocab_.add_bos) out.push_back(vocab_.bos);
-  bool after_special = true;
   for (const Fragment& fragment : vocab_.split(text, parse_special)) {
     if (fragment.token >= 0) {
       out.push_back(fragment.token);
-      after_special = true;
       continue;
     }
     std::string escaped;
-    if (add_space_prefix_ && after_special) escaped += kSpace;
+    if (takes_prefix(fragment.text, fragment.text.data() == text.data())) escaped += kSpace;
     for (char c : fragment.text) {
       if (c == ' ')
         escaped += kSpace;
       else
         escaped += c;
     }
-    encode_text(escaped, out);
-    after_special = false;
+    if (ranked_)
+      encode_ranked(escaped, out);
+    else
+      encode_text(escaped, out);
   }
   if (add_special && vocab_.add_eos) out.push_back(vocab_.eos);
   return out;
@@ -141,14 +199,11 @@ std::string SpmTokenizer::decode(std::span<const std::int32_t> ids) const {
     const std::string& text = vocab_.text(id);
     switch (vocab_.type(id)) {
       case TokenType::kUserDefined:
-        out += text;
-        break;
-      case TokenType::kByte: {
-        int byte = 0;
-        while (byte < 256 && byte_token_[static_cast<std::size_t>(byte)] != id) ++byte;
-        if (byte < 256) out += static_cast<char>(byte);
-        break;
-      }
+        if (!ranked_) {
+          out += text;
+          break;
+        }
+        [[fallthrough]];  // a tokenizer.json writes spaces as U+2581 there too
       case TokenType::kNormal:
         for (std::size_t at = 0; at < text.size();) {
           if (text.compare(at, kSpace.size(), kSpace) == 0) {
@@ -159,6 +214,12 @@ std::string SpmTokenizer::decode(std::span<const std::int32_t> ids) const {
           }
         }
         break;
+      case TokenType::kByte: {
+        int byte = 0;
+        while (byte < 256 && byte_token_[static_cast<std::size_t>(byte)] != id) ++byte;
+        if (byte < 256) out += static_cast<char>(byte);
+        break;
+      }
       default:
         break;
     }

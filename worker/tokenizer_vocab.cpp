@@ -1,7 +1,10 @@
 #include "worker/tokenizer_vocab.h"
 
+#include <utf8proc.h>
+
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 
 #include "schedule/error.h"
 #include "worker/gguf_parse.h"
@@ -22,7 +25,31 @@ std::string index(const char* key, std::size_t i) {
   return "metadata key '" + std::string(key) + "', index " + std::to_string(i);
 }
 
-bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+// Bytes of the white space that starts at text[at]; 0 when none does. `unicode`: beyond ASCII too.
+std::size_t space_length(std::string_view text, std::size_t at, bool unicode) {
+  if (text[at] == ' ' || (text[at] >= '\t' && text[at] <= '\r')) return 1;
+  if (!unicode) return 0;
+  static constexpr std::array<std::string_view, 8> kSpaces{"\xc2\x85",     "\xc2\xa0",     "\xe1\x9a\x80",
+                                                           "\xe2\x80\xa8", "\xe2\x80\xa9", "\xe2\x80\xaf",
+                                                           "\xe2\x81\x9f", "\xe3\x80\x80"};
+  const std::string_view rest = text.substr(at);
+  for (const std::string_view space : kSpaces)
+    if (rest.starts_with(space)) return space.size();
+  return rest.size() > 2 && rest.starts_with("\xe2\x80") && static_cast<unsigned char>(rest[2]) <= 0x8a ? 3 : 0;
+}
+
+// A list of token ids; empty when the key is absent.
+std::vector<std::int32_t> listed_ids(const Checkpoint& file, const char* key, int tokens) {
+  std::vector<std::int32_t> ids;
+  if (!file.has(key)) return ids;
+  for (const std::int64_t id : file.integers(key)) {
+    if (id < 0 || id >= tokens)
+      throw InputError(file.path(), index(key, ids.size()),
+                       "expected a token below " + std::to_string(tokens) + ", found " + std::to_string(id));
+    ids.push_back(static_cast<std::int32_t>(id));
+  }
+  return ids;
+}
 
 }  // namespace
 
@@ -99,6 +126,7 @@ void Vocab::read_special_ids(const Checkpoint& file, const Defaults& defaults) {
                        "is missing, but the vocabulary asks for that token to be added");
   for (std::int32_t token : {eos, id("eot", -1), id("eom", -1)})
     if (token >= 0) ends_.push_back(token);
+  for (const std::int32_t token : listed_ids(file, kEndTokensKey, size())) ends_.push_back(token);
 }
 
 void Vocab::mark_special_tokens(const Checkpoint& file) {
@@ -109,20 +137,34 @@ void Vocab::mark_special_tokens(const Checkpoint& file) {
     }
   std::sort(ends_.begin(), ends_.end());
   for (std::int32_t id = 0; id < size(); ++id)
-    if (type(id) == TokenType::kControl || type(id) == TokenType::kUserDefined ||
-        type(id) == TokenType::kUnknown)
-      special_.push_back(id);
-  std::stable_sort(special_.begin(), special_.end(),
-                   [&](std::int32_t a, std::int32_t b) { return text(a).size() > text(b).size(); });
+    if (special(id)) special_lengths_[static_cast<unsigned char>(text(id)[0])].push_back(text(id).size());
+  for (auto& lengths : special_lengths_) {
+    std::sort(lengths.rbegin(), lengths.rend());
+    lengths.erase(std::unique(lengths.begin(), lengths.end()), lengths.end());
+  }
+  mark_stripping_tokens(file);
+}
 
-  // llama.cpp knows the Phi-3 family by its name: there, special tokens swallow the white space that follows.
+void Vocab::mark_stripping_tokens(const Checkpoint& file) {
   strips_right_.assign(texts_.size(), false);
+  if (file.has(kStripRightKey)) {
+    unicode_spaces_ = true;
+    for (const std::int32_t id : listed_ids(file, kStripRightKey, size()))
+      strips_right_[static_cast<std::size_t>(id)] = true;
+    return;
+  }
+  // llama.cpp knows the Phi-3 family by its name: there, special tokens swallow the white space that follows.
   std::string name = file.text_or("general.name", "");
   for (char& c : name) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
   if (name.find("phi-3") == std::string::npos && name.find("phi3") == std::string::npos) return;
-  for (std::int32_t id : special_)
+  for (std::int32_t id = 0; id < size(); ++id)
     strips_right_[static_cast<std::size_t>(id)] =
-        text(id) != "<unk>" && text(id) != "<s>" && text(id) != "<|endoftext|>";
+        special(id) && text(id) != "<unk>" && text(id) != "<s>" && text(id) != "<|endoftext|>";
+}
+
+bool Vocab::special(std::int32_t id) const {
+  return type(id) == TokenType::kControl || type(id) == TokenType::kUserDefined ||
+         type(id) == TokenType::kUnknown;
 }
 
 std::int32_t Vocab::find(std::string_view text) const {
@@ -141,31 +183,51 @@ void Vocab::check(std::int32_t id) const {
 
 std::vector<Fragment> Vocab::split(std::string_view text, bool parse_special) const {
   std::vector<Fragment> fragments;
-  if (!text.empty()) fragments.push_back({text});
-  std::vector<Fragment> next;
-  for (std::int32_t id : special_) {
-    if (!parse_special && type(id) != TokenType::kUserDefined) continue;
-    const std::string& wanted = this->text(id);
-    if (text.find(wanted) == std::string_view::npos) continue;
-    next.clear();
-    for (const Fragment& fragment : fragments) {
-      if (fragment.token >= 0) {
-        next.push_back(fragment);
-        continue;
-      }
-      std::string_view rest = fragment.text;
-      for (std::size_t at; (at = rest.find(wanted)) != std::string_view::npos;) {
-        if (at > 0) next.push_back({rest.substr(0, at)});
-        next.push_back({{}, id});
-        rest.remove_prefix(at + wanted.size());
-        if (strips_right_[static_cast<std::size_t>(id)])
-          while (!rest.empty() && is_space(rest.front())) rest.remove_prefix(1);
-      }
-      if (!rest.empty()) next.push_back({rest});
+  const auto token_at = [&](std::string_view rest) {
+    for (const std::size_t length : special_lengths_[static_cast<unsigned char>(rest[0])]) {
+      if (length > rest.size()) continue;
+      const std::int32_t id = find(rest.substr(0, length));
+      if (id >= 0 && special(id) && (parse_special || type(id) == TokenType::kUserDefined)) return id;
     }
-    fragments.swap(next);
+    return std::int32_t{-1};
+  };
+  std::size_t begin = 0;  // of the plain text that is open
+  for (std::size_t at = 0; at < text.size();) {
+    const std::int32_t id = token_at(text.substr(at));
+    if (id < 0) {
+      ++at;
+      continue;
+    }
+    if (at > begin) fragments.push_back({text.substr(begin, at - begin)});
+    fragments.push_back({{}, id});
+    at += this->text(id).size();
+    if (strips_right_[static_cast<std::size_t>(id)])
+      for (std::size_t n = 1; n != 0 && at < text.size(); at += n)
+        n = space_length(text, at, unicode_spaces_);
+    begin = at;
   }
+  if (begin < text.size()) fragments.push_back({text.substr(begin)});
   return fragments;
+}
+
+std::string to_nfc(std::string_view text) {
+  std::string out;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t begin = at;
+    while (at < text.size() && utf8_length(text, at) != 0) at += utf8_length(text, at);
+    if (at > begin) {
+      utf8proc_uint8_t* composed = nullptr;
+      const utf8proc_ssize_t n =
+          utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data() + begin),
+                       static_cast<utf8proc_ssize_t>(at - begin), &composed,
+                       static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
+      if (n < 0) throw Error(std::string("composing a text: ") + utf8proc_errmsg(n));
+      out.append(reinterpret_cast<const char*>(composed), static_cast<std::size_t>(n));
+      std::free(composed);
+    }
+    for (; at < text.size() && utf8_length(text, at) == 0; ++at) out += text[at];
+  }
+  return out;
 }
 
 }  // namespace brinkmap::worker
