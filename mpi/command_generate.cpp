@@ -6,6 +6,7 @@
 
 #include "mpi/command_options.h"
 #include "mpi/commands.h"
+#include "worker/chat_template.h"
 #include "worker/prompt.h"
 #include "worker/tokenizer.h"
 
@@ -16,6 +17,7 @@ struct GenerateOptions {
   ModelOptions model;
   std::string prompt;
   std::string prompt_template = "{prompt}";
+  bool chat = false;
   int max_new_tokens = 64;
   bool json = false;
 };
@@ -29,7 +31,9 @@ int generate(const GenerateOptions& o) {
     if (tokenizer->is_end(id)) engine_options.end_tokens.push_back(id);
   worker::Engine engine(model, engine_options, pool);
   worker::Request request;
-  request.prompt = worker::prompt_tokens(*tokenizer, o.prompt_template, o.prompt);
+  const worker::PromptTemplate around =
+      worker::prompt_template(*model->row.file, o.chat ? schedule::kChatTemplate : o.prompt_template);
+  request.prompt = worker::prompt_tokens(*tokenizer, around, o.prompt);
   request.max_new_tokens = o.max_new_tokens;
   const worker::Response response = engine.run({&request, 1}).at(0);
   const std::string text = tokenizer->decode(response.tokens);
@@ -53,6 +57,8 @@ void add_generate(CLI::App& root, Invocation& invocation) {
   command->add_option("-p,--prompt", o->prompt, "the prompt")->required();
   command->add_option("--template", o->prompt_template, "text around the prompt, with {prompt}")
       ->capture_default_str();
+  command->add_flag("--chat", o->chat, "put the model's own chat template around the prompt, thinking off")
+      ->excludes("--template");
   command->add_option("--max-new-tokens", o->max_new_tokens, "stop after so many tokens")
       ->check(CLI::Range(1, 1'000'000))
       ->capture_default_str();

@@ -7,6 +7,8 @@
 
 #include "kernels/format.h"
 #include "mpi/commands.h"
+#include "schedule/error.h"
+#include "worker/chat_template.h"
 #include "worker/checkpoint.h"
 #include "worker/model.h"
 
@@ -24,6 +26,27 @@ std::string shape_of(const worker::GgufTensor& t) {
 // In the file, whatever it was unpacked to.
 std::uint64_t stored_bytes(const worker::GgufTensor& t) {
   return t.stored_bytes != 0 ? t.stored_bytes : t.data.size();
+}
+
+// Null without a template; what it puts around a prompt; or why it cannot be used.
+json describe_chat(const worker::Checkpoint& file) {
+  if (!file.has("tokenizer.chat_template")) return nullptr;
+  try {
+    const worker::PromptTemplate chat = worker::chat_prompt_template(file);
+    return {{"kind", worker::chat_template_kind(chat)}, {"before", chat.before}, {"after", chat.after}};
+  } catch (const InputError& e) {
+    return {{"error", e.what()}};
+  }
+}
+
+// One line of it.
+std::string chat_line(const json& chat) {
+  if (chat.is_null()) return "none";
+  if (chat.contains("error")) return "cannot be used: " + chat["error"].get<std::string>();
+  const auto quoted = [&](const char* key) {
+    return chat[key].dump(-1, ' ', false, json::error_handler_t::replace);
+  };
+  return chat["kind"].get<std::string>() + ": " + quoted("before") + " PROMPT " + quoted("after");
 }
 
 json describe(const worker::Checkpoint& file) {
@@ -54,6 +77,7 @@ json describe(const worker::Checkpoint& file) {
           {"tensor_bytes", bytes},
           {"bits_per_weight",
            elements == 0 ? 0.0 : 8.0 * static_cast<double>(bytes) / static_cast<double>(elements)},
+          {"chat_template", describe_chat(file)},
           {"tensors", tensors}};
 }
 
@@ -61,7 +85,8 @@ void print(const json& d, const worker::Checkpoint& file) {
   for (const char* key : {"file", "name", "architecture", "parameters", "layers", "width", "vocab", "context",
                           "file_bytes", "tensor_bytes", "sha256"})
     fmt::print("{:<16} {}\n", key, d[key].is_string() ? d[key].get<std::string>() : d[key].dump());
-  fmt::print("{:<16} {:.3f}\n\n", "bits_per_weight", d["bits_per_weight"].get<double>());
+  fmt::print("{:<16} {:.3f}\n", "bits_per_weight", d["bits_per_weight"].get<double>());
+  fmt::print("{:<16} {}\n\n", "chat_template", chat_line(d["chat_template"]));
   for (const worker::GgufTensor& t : file.tensors())
     fmt::print("{:<32} {:<6} {:<20} {:>12} bytes\n", t.name, kernels::format_info(t.format).name, shape_of(t),
                stored_bytes(t));

@@ -5,6 +5,7 @@
 #include "mpi/facts_text.h"
 #include "schedule/job_file.h"
 #include "schedule/nearest.h"
+#include "worker/chat_template.h"
 #include "worker/model.h"
 #include "worker/prompt.h"
 #include "worker/recipe.h"
@@ -49,8 +50,9 @@ Prepared prepare(const std::string& job_path) {
     const auto tokenizer = worker::Tokenizer::from_gguf(*file);
     facts.models.push_back(worker::model_facts(*file));
     facts.recipe_bytes.push_back(recipe_bytes(*file, model.recipes));
+    const worker::PromptTemplate around = worker::prompt_template(*file, model.prompt_template);
     for (std::size_t s = 0; s < p.suites.size(); ++s)
-      facts.suites[s].tokens.push_back(worker::token_counts(*tokenizer, model.prompt_template, p.suites[s]));
+      facts.suites[s].tokens.push_back(worker::token_counts(*tokenizer, around, p.suites[s]));
   }
   p.plan = schedule::expand(std::move(job), std::move(facts));
   p.plan.job_hash = job_hash(p.plan);

@@ -20,11 +20,14 @@ enum class Pooling : std::uint8_t { kLast, kMean };
 enum class Decision : std::uint8_t { kApprove = 0, kRevise = 1, kVeto = 2, kInvalid = 3 };
 inline constexpr int kDecisionClasses = 3;
 
+// A model's `template` that stands for the checkpoint's own chat template.
+inline constexpr const char* kChatTemplate = "chat";
+
 struct ModelSpec {
   std::string id;
   std::string family;
   std::string path;             // as found: relative paths are resolved against the job file's folder
-  std::string prompt_template;  // text with {prompt}; "{prompt}" alone for a raw model
+  std::string prompt_template;  // kChatTemplate, or text with {prompt}; "{prompt}" alone for a raw model
   std::string baseline;         // one of recipes
   std::vector<std::string> recipes;
 };

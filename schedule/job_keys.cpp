@@ -41,13 +41,18 @@ Key<ModelSpec> recipes_key() {
 }
 
 Key<ModelSpec> template_key() {
-  Key<ModelSpec> key = text_key("template", &ModelSpec::prompt_template, kLongestTemplate,
-                                "text around a prompt; {prompt} stands for it ('{prompt}' alone: none)");
-  key.accepts = "text with {prompt} once";
+  Key<ModelSpec> key =
+      text_key("template", &ModelSpec::prompt_template, kLongestTemplate,
+               "chat: the model's own chat template, the prompt as one user's message, thinking "
+               "off where it can be; else text around a prompt, with {prompt} for it ('{prompt}' "
+               "alone: none)");
+  key.accepts = "chat | text with {prompt} once";
   key.read = [](const Place& p, const YAML::Node& n, ModelSpec& out) {
     out.prompt_template = read_text(p, n, kLongestTemplate);
+    if (out.prompt_template == kChatTemplate) return;
     const std::size_t first = out.prompt_template.find("{prompt}");
-    if (first == std::string::npos) p.fail(n, "expected text with {prompt} in it, found " + quoted(n));
+    if (first == std::string::npos)
+      p.fail(n, "expected chat or text with {prompt} in it, found " + quoted(n));
     if (out.prompt_template.find("{prompt}", first + 1) != std::string::npos)
       p.fail(n, "expected {prompt} once, found it twice");
   };

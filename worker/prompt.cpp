@@ -6,6 +6,7 @@
 
 #include "schedule/error.h"
 #include "worker/decision_parser.h"
+#include "worker/jinja_value.h"
 
 namespace brinkmap::worker {
 
@@ -36,19 +37,23 @@ Framed frame(const Tokenizer& tokenizer, std::string_view part) {
 
 }  // namespace
 
-Tokens prompt_tokens(const Tokenizer& tokenizer, const std::string& prompt_template,
-                     const std::string& prompt) {
-  const std::size_t slot = prompt_template.find(kSlot);
+PromptTemplate text_template(std::string_view text) {
+  const std::size_t slot = text.find(kSlot);
   if (slot == std::string::npos)
-    throw Error("template \"" + prompt_template + "\": expected {prompt}, found none");
-  const Tokens plain = tokenizer.encode(prompt, false, false);
-  if (tokenizer.encode(prompt, false, true) == plain)
-    return tokenizer.encode(fill_template(prompt_template, prompt), true, true);
-  const std::string_view text = prompt_template;
-  Framed framed = frame(tokenizer, text.substr(0, slot));
+    throw Error("template \"" + std::string(text) + "\": expected {prompt}, found none");
+  return {std::string(text.substr(0, slot)), std::string(text.substr(slot + kSlot.size()))};
+}
+
+Tokens prompt_tokens(const Tokenizer& tokenizer, const PromptTemplate& around, const std::string& prompt) {
+  const std::string text(around.trims ? jinja::strip(prompt, true, true) : std::string_view(prompt));
+  const Tokens plain = tokenizer.encode(text, false, false);
+  if (tokenizer.encode(text, false, true) == plain)
+    return tokenizer.encode(around.before + text + around.after, !around.chat, true);
+  Framed framed = around.chat ? Framed{tokenizer.encode(around.before, false, true), {}}
+                              : frame(tokenizer, around.before);
   Tokens tokens = std::move(framed.before);
   append(tokens, plain);
-  append(tokens, tokenizer.encode(text.substr(slot + kSlot.size()), false, true));
+  append(tokens, tokenizer.encode(around.after, false, true));
   append(tokens, framed.after);
   return tokens;
 }
@@ -57,27 +62,25 @@ Tokens text_tokens(const Tokenizer& tokenizer, const std::string& text) {
   return tokenizer.encode(text, true, false);
 }
 
-std::vector<std::uint32_t> token_counts(const Tokenizer& tokenizer, const std::string& prompt_template,
+std::vector<std::uint32_t> token_counts(const Tokenizer& tokenizer, const PromptTemplate& around,
                                         const Suite& suite) {
   std::vector<std::uint32_t> counts;
   for (const SuiteItem& item : suite.items) {
     const Tokens tokens = suite.spec.kind == schedule::SuiteKind::kPerplexity
                               ? text_tokens(tokenizer, item.prompt)
-                              : prompt_tokens(tokenizer, prompt_template, item.prompt);
+                              : prompt_tokens(tokenizer, around, item.prompt);
     counts.push_back(static_cast<std::uint32_t>(tokens.size()));
   }
   return counts;
 }
 
-std::array<Continuation, schedule::kDecisionClasses> choice_continuations(
-    const Tokenizer& tokenizer, const std::string& prompt_template) {
-  const std::size_t slot = prompt_template.find(kSlot);
-  const std::string end = slot == std::string::npos ? "" : prompt_template.substr(slot + kSlot.size());
-  const Tokens end_tokens = tokenizer.encode(end, false, true);
+std::array<Continuation, schedule::kDecisionClasses> choice_continuations(const Tokenizer& tokenizer,
+                                                                          const PromptTemplate& around) {
+  const Tokens end_tokens = tokenizer.encode(around.after, false, true);
   std::array<Continuation, schedule::kDecisionClasses> choices;
   for (std::size_t c = 0; c < choices.size(); ++c) {
     const std::string text = std::string(kChoicePrefix) + std::string(kDecisionLabels[c]);
-    Tokens tokens = tokenizer.encode(end + text, false, true);
+    Tokens tokens = tokenizer.encode(around.after + text, false, true);
     // A token that spans the border cannot follow the prompt: then the continuation begins on its own, as
     // generated text does.
     if (std::equal(end_tokens.begin(), end_tokens.end(), tokens.begin(),

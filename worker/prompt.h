@@ -14,21 +14,34 @@
 // so that plan, sweep and the command line see the same tokens.
 namespace brinkmap::worker {
 
-// Tokens of `prompt` in `prompt_template` ({prompt} replaced), with BOS and EOS as the vocabulary asks.
+// Text around a prompt.
+struct PromptTemplate {
+  std::string before;
+  std::string after;
+  // Made by the checkpoint's own chat template, which spells BOS itself where the model wants it, so that
+  // none is added (as transformers does it).
+  bool chat = false;
+  bool trims = false;  // white space at the prompt's ends goes
+};
+
+// From text with {prompt} in it, once. Throws Error when there is none.
+PromptTemplate text_template(std::string_view text);
+
+// Tokens of `prompt` in the template, with BOS and EOS as the vocabulary asks unless it is a chat template.
 // Control tokens spelled in the template are control tokens; those spelled in the prompt are plain text.
 //
 // When the prompt alone spells no control token, the filled text is encoded as a whole, so that tokens may
 // merge over the slot's borders as they do elsewhere. When it spells one, the template's parts and the prompt
 // are encoded apart: tokens do not merge over the borders, which changes nothing where the template has
 // control tokens there.
-std::vector<std::int32_t> prompt_tokens(const Tokenizer& tokenizer, const std::string& prompt_template,
+std::vector<std::int32_t> prompt_tokens(const Tokenizer& tokenizer, const PromptTemplate& around,
                                         const std::string& prompt);
 
 // Tokens of a perplexity text: BOS and EOS as the vocabulary asks, no control tokens inside.
 std::vector<std::int32_t> text_tokens(const Tokenizer& tokenizer, const std::string& text);
 
 // Number of tokens of every item, by the suite's kind: SuiteFacts::tokens of one model.
-std::vector<std::uint32_t> token_counts(const Tokenizer& tokenizer, const std::string& prompt_template,
+std::vector<std::uint32_t> token_counts(const Tokenizer& tokenizer, const PromptTemplate& around,
                                         const Suite& suite);
 
 // The text that stands before the label in the constrained choice.
@@ -40,6 +53,6 @@ inline constexpr std::string_view kChoicePrefix = "{\"decision\": \"";
 // quote with the brace behind it would make a lone quote an odd token. Throws Error when two labels give the
 // same tokens.
 std::array<Continuation, schedule::kDecisionClasses> choice_continuations(const Tokenizer& tokenizer,
-                                                                          const std::string& prompt_template);
+                                                                          const PromptTemplate& around);
 
 }  // namespace brinkmap::worker

@@ -87,7 +87,7 @@ void run_generation(const PromptShard& shard, std::span<const schedule::Field> f
   std::vector<Continuation> choices;
   std::size_t longest = positions;
   if (decision) {
-    const auto three = choice_continuations(shard.tokenizer, shard.prompt_template);
+    const auto three = choice_continuations(shard.tokenizer, shard.around);
     choices.assign(three.begin(), three.end());
     for (const Continuation& c : choices) longest = std::max(longest, c.tokens.size());
   }
@@ -95,7 +95,7 @@ void run_generation(const PromptShard& shard, std::span<const schedule::Field> f
   for (std::uint32_t i = shard.begin; i < shard.end; ++i) {
     const SuiteItem& item = shard.suite.items[i];
     Request& request = requests.emplace_back();
-    request.prompt = prompt_tokens(shard.tokenizer, shard.prompt_template, item.prompt);
+    request.prompt = prompt_tokens(shard.tokenizer, shard.around, item.prompt);
     request.max_new_tokens = static_cast<std::int32_t>(positions);
     request.continuations = choices;
     request.capture_last = last;

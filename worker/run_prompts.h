@@ -8,6 +8,7 @@
 
 #include "schedule/unit.h"
 #include "worker/engine.h"
+#include "worker/prompt.h"
 #include "worker/refusal_scorer.h"
 #include "worker/suite.h"
 #include "worker/tokenizer.h"
@@ -22,7 +23,7 @@ struct PromptShard {
   const Suite& suite;
   std::uint32_t begin = 0;  // items [begin, end)
   std::uint32_t end = 0;
-  const std::string& prompt_template;
+  const PromptTemplate& around;
   const Tokenizer& tokenizer;
   const RefusalScorer* refusal = nullptr;  // refusal suites only
   std::int64_t context = 0;                // tokens the model can hold

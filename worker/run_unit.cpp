@@ -9,6 +9,7 @@
 #include <new>
 
 #include "schedule/error.h"
+#include "worker/chat_template.h"
 #include "worker/checkpoint.h"
 #include "worker/engine.h"
 #include "worker/heads.h"
@@ -30,6 +31,7 @@ struct UnitRunner::Impl {
   struct Base {
     std::shared_ptr<const Checkpoint> file;
     std::shared_ptr<const Tokenizer> tokenizer;
+    PromptTemplate around;
     std::vector<std::int32_t> end_tokens;
   };
 
@@ -53,8 +55,10 @@ struct UnitRunner::Impl {
   const Base& base(int index) {
     Base& b = bases[index];
     if (!b.file) {
-      auto file = Checkpoint::open(job.models.at(static_cast<std::size_t>(index)).path);
+      const schedule::ModelSpec& spec = job.models.at(static_cast<std::size_t>(index));
+      auto file = Checkpoint::open(spec.path);
       b.tokenizer = Tokenizer::from_gguf(*file);
+      b.around = prompt_template(*file, spec.prompt_template);
       b.end_tokens.clear();
       for (std::int32_t id = 0; id < b.tokenizer->size(); ++id)
         if (b.tokenizer->is_end(id)) b.end_tokens.push_back(id);
@@ -106,7 +110,7 @@ struct UnitRunner::Impl {
     const PromptShard shard{suite,
                             unit.begin,
                             unit.end,
-                            job.models[static_cast<std::size_t>(r.model)].prompt_template,
+                            base(r.model).around,
                             *base(r.model).tokenizer,
                             scorer == scorers.end() ? nullptr : &scorer->second,
                             model->config.context,

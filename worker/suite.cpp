@@ -238,12 +238,4 @@ schedule::SuiteFacts suite_facts(const Suite& suite) {
   return facts;
 }
 
-std::string fill_template(const std::string& prompt_template, const std::string& prompt) {
-  std::string text = prompt_template;
-  constexpr std::string_view kSlot = "{prompt}";
-  if (const std::size_t at = text.find(kSlot); at != std::string::npos)
-    text.replace(at, kSlot.size(), prompt);
-  return text;
-}
-
 }  // namespace brinkmap::worker

@@ -52,8 +52,4 @@ std::vector<std::uint8_t> expected_answers(const Suite& suite);
 // SuiteFacts without token counts, which depend on the models. Reads the phrase list of a refusal suite.
 schedule::SuiteFacts suite_facts(const Suite& suite);
 
-// The prompt as the model sees it: `prompt_template` with {prompt} replaced (the first occurrence, once). For
-// people and logs; token ids come from worker/prompt.h, which keeps a prompt from spelling control tokens.
-std::string fill_template(const std::string& prompt_template, const std::string& prompt);
-
 }  // namespace brinkmap::worker

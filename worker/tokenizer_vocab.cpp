@@ -35,7 +35,8 @@ std::size_t space_length(std::string_view text, std::size_t at, bool unicode) {
   const std::string_view rest = text.substr(at);
   for (const std::string_view space : kSpaces)
     if (rest.starts_with(space)) return space.size();
-  return rest.size() > 2 && rest.starts_with("\xe2\x80") && static_cast<unsigned char>(rest[2]) <= 0x8a ? 3 : 0;
+  return rest.size() > 2 && rest.starts_with("\xe2\x80") && static_cast<unsigned char>(rest[2]) <= 0x8a ? 3
+                                                                                                        : 0;
 }
 
 // A list of token ids; empty when the key is absent.

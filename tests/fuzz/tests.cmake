@@ -1,5 +1,5 @@
-# libFuzzer over the readers of models: `cmake --preset fuzz && cmake --build --preset fuzz --target gguf_fuzz
-# safetensors_fuzz`, then ctest runs a short round from the committed files, and `gguf_fuzz -max_total_time=600 CORPUS` a
+# libFuzzer over the readers of models and templates: `cmake --preset fuzz && cmake --build --preset fuzz --target gguf_fuzz
+# safetensors_fuzz chat_template_fuzz`, then ctest runs a short round from the committed files, and `gguf_fuzz -max_total_time=600 CORPUS` a
 # long one. The readers' sources are compiled again so that they carry libFuzzer's coverage counters.
 if(BRINKMAP_FUZZ)
   if(NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
@@ -8,16 +8,17 @@ if(BRINKMAP_FUZZ)
   file(GLOB fuzzed CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/worker/*.cpp)
   set(seeds_gguf ${CMAKE_CURRENT_SOURCE_DIR}/data/broken ${CMAKE_CURRENT_SOURCE_DIR}/data/gguf)
   set(seeds_safetensors ${CMAKE_CURRENT_SOURCE_DIR}/data/safetensors)
+  set(seeds_chat_template ${CMAKE_CURRENT_SOURCE_DIR}/data/templates)
   add_library(fuzzed OBJECT ${fuzzed})
   target_compile_options(fuzzed PRIVATE -fsanitize=fuzzer-no-link)
-  target_link_libraries(fuzzed PRIVATE brinkmap_kernels fmt::fmt PkgConfig::PCRE2 OpenSSL::Crypto
+  target_link_libraries(fuzzed PRIVATE brinkmap_kernels fmt::fmt PkgConfig::PCRE2 PkgConfig::UTF8PROC OpenSSL::Crypto
                         nlohmann_json::nlohmann_json)
   target_include_directories(fuzzed PRIVATE ${PROJECT_BINARY_DIR}/worker/generated)
-  foreach(format gguf safetensors)
+  foreach(format gguf safetensors chat_template)
     add_executable(${format}_fuzz ${CMAKE_CURRENT_SOURCE_DIR}/fuzz/${format}_fuzz.cpp $<TARGET_OBJECTS:fuzzed>)
     target_compile_options(${format}_fuzz PRIVATE -fsanitize=fuzzer)
     target_link_options(${format}_fuzz PRIVATE -fsanitize=fuzzer)
-    target_link_libraries(${format}_fuzz PRIVATE brinkmap_kernels fmt::fmt PkgConfig::PCRE2 OpenSSL::Crypto
+    target_link_libraries(${format}_fuzz PRIVATE brinkmap_kernels fmt::fmt PkgConfig::PCRE2 PkgConfig::UTF8PROC OpenSSL::Crypto
                           nlohmann_json::nlohmann_json)
     file(MAKE_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}/${format}_corpus)
     add_test(NAME ${format}_fuzz COMMAND ${format}_fuzz -max_total_time=20 -max_len=8192 -rss_limit_mb=1024

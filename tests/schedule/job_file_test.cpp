@@ -71,6 +71,10 @@ TEST(JobFile, ResolvesPathsAgainstItsOwnFolder) {
   EXPECT_EQ(parse_job(with("models/tiny.gguf", "/m/t.gguf"), "/a/x.yaml").models[0].path, "/m/t.gguf");
 }
 
+TEST(JobFile, TakesChatForTheModelsOwnTemplate) {
+  EXPECT_EQ(parse_job(with("\"{prompt}\"", "chat"), "x").models[0].prompt_template, kChatTemplate);
+}
+
 TEST(JobFile, ReadsTheLargestSeed) {
   EXPECT_EQ(parse_job(with("seed: 7", "seed: 18446744073709551615"), "x").seed, 18446744073709551615ULL);
 }
@@ -137,7 +141,8 @@ INSTANTIATE_TEST_SUITE_P(
         Broken{"RecipesAsText", "[bf16, q8_0, q4_k_m]", "bf16", "at least one recipe, found 'bf16'"},
         Broken{"BaselineElsewhere", "baseline: bf16", "baseline: bf61",
                "models[0].baseline: expected one of"},
-        Broken{"TemplateWithoutPrompt", "\"{prompt}\"", "\"prompt\"", "expected text with {prompt} in it"},
+        Broken{"TemplateWithoutPrompt", "\"{prompt}\"", "\"prompt\"",
+               "expected chat or text with {prompt} in it"},
         Broken{"TemplateWithTwoPrompts", "\"{prompt}\"", "\"{prompt}{prompt}\"", "found it twice"},
         Broken{"UnknownKind", "kind: perplexity", "kind: perplexty", "did you mean 'perplexity'?"},
         Broken{"NoTokenLimit", "kind: refusal, max_new_tokens: 4", "kind: refusal",

@@ -39,7 +39,7 @@ struct Shard {
   Suite suite;
   FakeTokenizer tokenizer;
   RefusalScorer scorer = RefusalScorer::load("");
-  std::string prompt_template = "<u>{prompt}<a>";
+  PromptTemplate around = text_template("<u>{prompt}<a>");
   std::vector<int> capture, engine_layers;
   std::int64_t context = 64, width = 2;
   std::vector<Request> seen;
@@ -60,8 +60,8 @@ struct Shard {
               const std::function<Response(const Request&, std::size_t)>& answer, std::uint32_t begin = 0) {
     const auto end = static_cast<std::uint32_t>(suite.items.size());
     SlabSet slabs(fields, end - begin);
-    const PromptShard shard{suite,   begin,   end,     prompt_template, tokenizer,
-                            &scorer, context, capture, engine_layers,   width};
+    const PromptShard shard{suite,   begin,   end,     around,        tokenizer,
+                            &scorer, context, capture, engine_layers, width};
     run_prompts(
         shard, fields,
         [&](std::span<const Request> requests) {

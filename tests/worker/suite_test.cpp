@@ -187,11 +187,5 @@ TEST(Suite, ChecksWhatHeadsNeed) {
               HasSubstr("REVISE is missing"));
 }
 
-TEST(Suite, FillsTheTemplateOnce) {
-  EXPECT_EQ(fill_template("<u>{prompt}<a>", "x {prompt} y"), "<u>x {prompt} y<a>");
-  EXPECT_EQ(fill_template("{prompt}", "{prompt}"), "{prompt}");
-  EXPECT_EQ(fill_template("{prompt} {prompt}", "a"), "a {prompt}");
-}
-
 }  // namespace
 }  // namespace brinkmap::worker
