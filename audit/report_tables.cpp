@@ -148,6 +148,8 @@ Table rows_table(const Results& results, const std::vector<RowVerdict>& verdicts
     label.text += std::string(baseline ? " (baseline)" : "") + (units.done != units.all ? " *" : "");
     row.add("row", "row", std::move(label), Where::kBoth, true);
     row.add("baseline", "", text_cell(plan.rows[plan.rows[r].baseline].label), Where::kFiles);
+    const schedule::ModelSpec& model = plan.job.models[plan.rows[r].model];
+    row.add("requantized", "", count_cell(model.requantize && plan.rows[r].recipe != "as-is"), Where::kFiles);
     row.add("bits_per_weight", "bits/\nweight", number_cell(results.value<double>("bits_per_weight", r), 2));
     const std::int64_t bytes = results.value<std::int64_t>("bytes", r);
     row.add(
@@ -163,6 +165,11 @@ Table rows_table(const Results& results, const std::vector<RowVerdict>& verdicts
   }
   table.notes.push_back(
       "MB: 10^6 bytes of weights. k/n: k of n prompts. Bounds: one-sided 95 % Clopper-Pearson.");
+  for (const schedule::ModelSpec& model : plan.job.models)
+    if (model.requantize)
+      table.notes.push_back(model.id +
+                            ": quantized twice. The file is quantized; its rows but as-is are made from its "
+                            "decoded weights, so deltas hold for this file, not for the original model.");
   if (incomplete)
     table.notes.push_back("*: incomplete; figures stand on the n shown (heads: see the heads table).");
   return table;

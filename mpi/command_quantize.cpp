@@ -5,6 +5,7 @@
 
 #include "mpi/command_options.h"
 #include "mpi/commands.h"
+#include "worker/decoded.h"
 
 namespace brinkmap::mpi {
 
@@ -12,6 +13,7 @@ void add_quantize(CLI::App& root, Invocation& invocation) {
   struct Options {
     std::string model, recipe, out;
     int threads = 0;
+    bool requantize = false;
   };
   auto o = std::make_shared<Options>();
   CLI::App* command = root.add_subcommand("quantize", "Write a model in another recipe");
@@ -20,13 +22,18 @@ void add_quantize(CLI::App& root, Invocation& invocation) {
   command->add_option("--to", o->recipe, "recipe, e.g. q4_k_m")->required();
   command->add_option("-o,--output", o->out, "file to write (GGUF)")->required();
   command->add_option("--threads", o->threads, "default: all cores")->check(CLI::Range(1, 4096));
+  command->add_flag("--allow-requantize", o->requantize,
+                    "take a file that is quantized already: decode it first");
   command->footer("Example:\n  brinkmap quantize model.gguf --to q4_k_m -o model-q4_k_m.gguf");
   command->callback([o, &invocation] {
     invocation.action = [o] {
       ModelOptions::check_recipe(o->recipe, "--to");
       this_machine("");
       kernels::ThreadPool pool(o->threads > 0 ? o->threads : default_threads(1));
-      const worker::RowWeights row = worker::make_row(worker::Checkpoint::open(o->model), o->recipe, pool);
+      auto file = worker::Checkpoint::open(o->model);
+      if (o->requantize && !worker::keeps_formats(o->recipe))
+        file = worker::decode_checkpoint(std::move(file), pool);
+      const worker::RowWeights row = worker::make_row(std::move(file), o->recipe, pool);
       worker::write_row(row, o->out);
       fmt::print("{}: {:.1f} MB of tensors, {:.2f} bits per weight\n", o->out,
                  static_cast<double>(row.bytes) / 1e6, row.bits_per_weight);

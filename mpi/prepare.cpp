@@ -3,9 +3,11 @@
 #include <utility>
 
 #include "mpi/facts_text.h"
+#include "mpi/machine.h"
 #include "schedule/job_file.h"
 #include "schedule/nearest.h"
 #include "worker/chat_template.h"
+#include "worker/decoded.h"
 #include "worker/model.h"
 #include "worker/prompt.h"
 #include "worker/recipe.h"
@@ -24,10 +26,18 @@ void check_recipes(const schedule::Job& job) {
 }
 
 // Bytes of every recipe of a model, from the formats alone: nothing is quantized yet.
-std::vector<std::uint64_t> recipe_bytes(const worker::Checkpoint& file,
-                                        const std::vector<std::string>& recipes) {
+std::vector<std::uint64_t> recipe_bytes(const std::shared_ptr<const worker::Checkpoint>& file,
+                                        const schedule::ModelSpec& model) {
+  auto base = file;
+  if (model.requantize) {
+    kernels::ThreadPool pool(default_threads(1));
+    base = worker::decode_checkpoint(file, pool);
+    if (base == file)
+      throw InputError(model.path, "requantize", "expected a quantized file, found none of its tensors is");
+  }
   std::vector<std::uint64_t> all;
-  for (const std::string& recipe : recipes) all.push_back(worker::recipe_bytes(file, recipe));
+  for (const std::string& recipe : model.recipes)
+    all.push_back(worker::recipe_bytes(worker::keeps_formats(recipe) ? *file : *base, recipe));
   return all;
 }
 
@@ -49,7 +59,7 @@ Prepared prepare(const std::string& job_path) {
     const auto file = worker::Checkpoint::open(model.path);
     const auto tokenizer = worker::Tokenizer::from_gguf(*file);
     facts.models.push_back(worker::model_facts(*file));
-    facts.recipe_bytes.push_back(recipe_bytes(*file, model.recipes));
+    facts.recipe_bytes.push_back(recipe_bytes(file, model));
     const worker::PromptTemplate around = worker::prompt_template(*file, model.prompt_template);
     for (std::size_t s = 0; s < p.suites.size(); ++s)
       facts.suites[s].tokens.push_back(worker::token_counts(*tokenizer, around, p.suites[s]));

@@ -30,6 +30,7 @@ struct ModelSpec {
   std::string prompt_template;  // kChatTemplate, or text with {prompt}; "{prompt}" alone for a raw model
   std::string baseline;         // one of recipes
   std::vector<std::string> recipes;
+  bool requantize = false;  // the file is quantized already: rows but as-is start from its decoded weights
 };
 
 struct SuiteSpec {

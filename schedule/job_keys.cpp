@@ -98,6 +98,8 @@ const std::vector<Key<ModelSpec>>& model_keys() {
       template_key(),
       id_key("baseline", &ModelSpec::baseline, "recipe that every other row is compared with").required(),
       recipes_key(),
+      choice_key("requantize", &ModelSpec::requantize, {{"false", false}, {"true", true}},
+                 "true: the file is quantized already; decode it and quantize again"),
   };
   return keys;
 }

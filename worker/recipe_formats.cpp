@@ -186,9 +186,11 @@ std::vector<Format> tensor_formats(const Checkpoint& file, std::string_view name
 
   for (const GgufTensor& tensor : file.tensors())
     if (kernels::format_info(tensor.format).block != 1)
-      throw InputError(file.path(), "tensor '" + printable(tensor.name) + "'",
-                       "is already quantized (" + std::string(kernels::format_info(tensor.format).name) +
-                           "): nothing is quantized twice, so only the recipe as-is can be used");
+      throw InputError(
+          file.path(), "tensor '" + printable(tensor.name) + "'",
+          "is already quantized (" + std::string(kernels::format_info(tensor.format).name) +
+              "): nothing is quantized twice, so only the recipe as-is can be used, unless requantizing "
+              "is allowed (a job's requantize: true, --allow-requantize)");
   if (packing) {
     for (std::size_t i = 0; i < formats.size(); ++i)
       if (is_quantized_kind(file.tensors()[i])) formats[i] = packed_format(file, file.tensors()[i], *packing);

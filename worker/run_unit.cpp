@@ -11,6 +11,7 @@
 #include "schedule/error.h"
 #include "worker/chat_template.h"
 #include "worker/checkpoint.h"
+#include "worker/decoded.h"
 #include "worker/engine.h"
 #include "worker/heads.h"
 #include "worker/model.h"
@@ -30,6 +31,7 @@ using schedule::UnitResult;
 struct UnitRunner::Impl {
   struct Base {
     std::shared_ptr<const Checkpoint> file;
+    std::shared_ptr<const Checkpoint> decoded;  // of a model to requantize, once a row needs it
     std::shared_ptr<const Tokenizer> tokenizer;
     PromptTemplate around;
     std::vector<std::int32_t> end_tokens;
@@ -52,7 +54,7 @@ struct UnitRunner::Impl {
   Impl(const schedule::Job& j, std::vector<Suite> s, std::vector<Row> r, int threads)
       : job(j), suites(std::move(s)), rows(std::move(r)), pool(threads) {}
 
-  const Base& base(int index) {
+  Base& base(int index) {
     Base& b = bases[index];
     if (!b.file) {
       const schedule::ModelSpec& spec = job.models.at(static_cast<std::size_t>(index));
@@ -67,6 +69,13 @@ struct UnitRunner::Impl {
     return b;
   }
 
+  std::shared_ptr<const Checkpoint> base_of(const Row& r) {
+    Base& b = base(r.model);
+    if (!job.models[static_cast<std::size_t>(r.model)].requantize || keeps_formats(r.recipe)) return b.file;
+    if (!b.decoded) b.decoded = decode_checkpoint(b.file, pool);
+    return b.decoded;
+  }
+
   void use_row(std::uint32_t wanted, std::vector<int> layers) {
     const Row& r = rows.at(wanted);
     const Base& b = base(r.model);
@@ -75,7 +84,7 @@ struct UnitRunner::Impl {
       model.reset();  // frees the old weights before the new ones are made
       if (const auto known = broken_rows.find(wanted); known != broken_rows.end()) throw Error(known->second);
       try {
-        model = load_model(make_row(b.file, r.recipe, pool));
+        model = load_model(make_row(base_of(r), r.recipe, pool));
       } catch (const Error& e) {
         broken_rows[wanted] = e.what();
         throw;

@@ -51,6 +51,16 @@ TEST(Report, ShowsEveryRowWithCountsAndVerdict) {
   EXPECT_THAT(text, Not(HasSubstr("incomplete")));
 }
 
+TEST(Report, SaysWhichRowsAreQuantizedTwice) {
+  Results r = broken_ladder();
+  EXPECT_THAT(to_text(make_report(r)), Not(HasSubstr("quantized twice")));
+  r.plan.job.models[0].requantize = true;
+  const Report report = make_report(r);
+  EXPECT_THAT(to_text(report), HasSubstr("tiny: quantized twice"));
+  const auto rows = nlohmann::json::parse(to_json(report))["tables"]["rows"];
+  EXPECT_EQ(rows.at(1)["requantized"], 1);
+}
+
 TEST(Report, ReadsEachRowInWords) {
   const Report report = make_report(broken_ladder());
   ASSERT_EQ(report.readings.size(), 3U);

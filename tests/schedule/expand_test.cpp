@@ -273,6 +273,7 @@ TEST(CanonicalJob, IgnoresTheNameAndPathsAndSeesEverythingElse) {
   add([](Job& j, Facts&) { j.seed = 8; });
   add([](Job& j, Facts&) { j.activations = Activations::kF32; });
   add([](Job& j, Facts&) { j.models[0].recipes[2] = "q2_k"; });
+  add([](Job& j, Facts&) { j.models[0].requantize = true; });
   add([](Job& j, Facts&) { j.models[0].prompt_template = "{prompt}\n"; });
   add([](Job& j, Facts&) { j.experiments[0].layer = 2; });
   add([](Job& j, Facts&) { j.vote.veto = 0.8; });

@@ -91,6 +91,12 @@ TEST(JobFile, LetsModelsShareAListThroughAnAnchor) {
   EXPECT_EQ(parse_job(text, "x").models.at(1).recipes.size(), 3U);
 }
 
+TEST(JobFile, QuantizesNothingTwiceUnlessItSaysSo) {
+  EXPECT_FALSE(parse_job(sample::kJob, "x").models.at(0).requantize);
+  const std::string text = with("family: llama\n", "family: llama\n    requantize: true\n");
+  EXPECT_TRUE(parse_job(text, "x").models.at(0).requantize);
+}
+
 TEST_P(BrokenJob, IsRefusedWithItsReason) {
   EXPECT_THAT(error_of(with(GetParam().from, GetParam().to)), HasSubstr(GetParam().expected));
 }
@@ -112,6 +118,8 @@ INSTANTIATE_TEST_SUITE_P(
         Broken{"QuotedSeed", "seed: 7", "seed: '7'", "seed: expected integer"},
         Broken{"SeedTooLarge", "seed: 7", "seed: 18446744073709551616", "seed: expected integer"},
         Broken{"SeedAsAList", "seed: 7", "seed: [7]", "found a list"},
+        Broken{"RequantizeMaybe", "    family: llama\n", "    family: llama\n    requantize: maybe\n",
+               "models[0].requantize: unknown value 'maybe'"},
         Broken{"UnknownActivations", "seed: 7", "activations: q9",
                "activations: unknown value 'q9' (did you mean 'q8'?)"},
         Broken{"NoSeeds", "seeds: 20", "seeds: 0",

@@ -12,6 +12,7 @@
 
 #include "bench/random_llama.h"
 #include "schedule/error.h"
+#include "worker/recipe.h"
 
 namespace brinkmap::worker {
 namespace {
@@ -256,6 +257,18 @@ TEST_F(RunUnit, AFailureIsAResultAndTheNextUnitRuns) {
   EXPECT_TRUE(r.run(unit(UnitKind::kPrompts, 0, 0, 3, 1), fields, {}, {}, kWidth).failed);
   EXPECT_TRUE(r.run(unit(UnitKind::kPrompts, 0, 0, 0, 6), fields, {}, {}, kWidth).failed);
   EXPECT_FALSE(r.run(unit(UnitKind::kPrompts, 1, 0, 0, 1), fields, {}, {}, kWidth).failed);
+}
+
+TEST_F(RunUnit, QuantizesAQuantizedFileAgainOnlyWhenTheJobSaysSo) {
+  const std::string path = (folder_ / "q8_0.gguf").string();
+  kernels::ThreadPool pool(1);
+  write_row(make_row(Checkpoint::open(job.models[0].path), "q8_0", pool), path);
+  job.models[0].path = path;
+  const Unit q4_k_m = unit(UnitKind::kPrompts, 1, 0, 0, 2);
+  EXPECT_THAT(runner().run(q4_k_m, refusal_fields(), {}, {}, kWidth).reason, HasSubstr("already quantized"));
+  job.models[0].requantize = true;
+  const UnitResult again = runner().run(q4_k_m, refusal_fields(), {}, {}, kWidth);
+  EXPECT_FALSE(again.failed) << again.reason;
 }
 
 TEST_F(RunUnit, AMissingModelIsAFailedUnitThatNamesIt) {
