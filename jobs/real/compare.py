@@ -7,8 +7,8 @@ Near-tie. Both engines round the activations of a quantized product to int8, and
 roundings fall the other way. The size of that noise is measured where the texts part: sigma is the root mean square,
 over the vocabulary, of our logits with int8 activations less those with f32 activations (mean removed). A margin of two
 logits then has noise of sqrt(2) sigma in one engine, and the two engines' margins differ by 2 sigma if their
-roundings have nothing in common. The texts may part where the two tokens are the first two of both engines and both
-margins are below three times that, 6 sigma. Sigma itself must stay below 5 % of the logits' spread, or the test would
+roundings have nothing in common. The texts may part where, in each engine, the token it took leads the token that the
+other took by less than twice that, 4 sigma. Sigma itself must stay below 10 % of the logits' spread, or the test would
 pass anything.
 """
 
@@ -27,8 +27,8 @@ except (ImportError, OSError, RuntimeError) as error:
     sys.exit(77)
 
 NEW_TOKENS = 32
-NEAR_TIE = 6.0  # sigmas
-MOST_NOISE = 0.05  # sigma / spread of the logits
+NEAR_TIE = 4.0  # sigmas
+MOST_NOISE = 0.1  # sigma / spread of the logits
 
 CHATML = "<|im_start|>user\n{prompt}<|im_end|>\n<|im_start|>assistant\n"
 GEMMA = "<start_of_turn>user\n{prompt}<end_of_turn>\n<start_of_turn>model\n"
@@ -70,23 +70,24 @@ class Ours:
     def generate(self, template, prompt):
         out = subprocess.run(
             [self.program, "generate", self.path, "--template", template, "-p", prompt, "--max-new-tokens", str(NEW_TOKENS),
-             "--json"], check=True, capture_output=True)
+             "--threads", "1", "--json"], check=True, capture_output=True)
         return json.loads(out.stdout)
 
     def last_logits(self, tokens, activations):
         with tempfile.TemporaryDirectory() as folder:
             ids, out = os.path.join(folder, "ids.json"), os.path.join(folder, "logits.f32")
             Path(ids).write_text(json.dumps(tokens))
-            subprocess.run([self.program, "logits", self.path, "--activations", activations, "--tokens", ids, "-o", out],
+            subprocess.run([self.program, "logits", self.path, "--activations", activations, "--threads", "1", "--tokens",
+                            ids, "-o", out],
                            check=True, stdout=subprocess.DEVNULL)
             return np.fromfile(out, dtype="<f4").reshape(len(tokens), -1)[-1].astype(np.float64)
 
 
 class Theirs:
     def __init__(self, path):
-        # Keys and values in F32, as ours are.
-        threads = os.cpu_count() or 1
-        self.model = llama_cpp.Llama(str(path), n_ctx=256, n_batch=256, n_threads=threads, n_threads_batch=threads,
+        # Keys and values in F32, as ours are. One thread: several wait for one another at every product, which takes
+        # long where other programs share the cores.
+        self.model = llama_cpp.Llama(str(path), n_ctx=256, n_batch=256, n_threads=1, n_threads_batch=1,
                                      logits_all=True, type_k=0, type_v=0, flash_attn=False, verbose=False)
         self.vocab = llama_cpp.llama_model_get_vocab(self.model.model)
 
@@ -125,15 +126,15 @@ def explain(ours, theirs, prompt, mine, yours, their_logits):
     sigma = float(np.std(noise))
     bound = NEAR_TIE * sigma
     fine = sigma <= MOST_NOISE * float(np.std(q8))
-    pairs = []
-    for name, logits in (("ours", q8), ("llama.cpp", their_logits[at])):
+    choices = int(np.argmax(q8)), int(np.argmax(their_logits[at]))
+    for name, logits, took, other in (("ours", q8, *choices), ("llama.cpp", their_logits[at], *reversed(choices))):
         first, second = (int(i) for i in np.argsort(-logits)[:2])
-        margin = logits[first] - logits[second]
-        pairs.append({first, second})
-        fine = fine and margin <= bound
-        print("    token %2d, %-9s  %s %.4f, %s %.4f, margin %.4f, allowed %.4f" %
-              (at, name, theirs.show(first), logits[first], theirs.show(second), logits[second], margin, bound))
-    return fine and pairs[0] == pairs[1]
+        lead = logits[took] - logits[other]
+        fine = fine and lead <= bound
+        print("    token %2d, %-9s  %s %.4f, %s %.4f; leads %s by %.4f, allowed %.4f" %
+              (at, name, theirs.show(first), logits[first], theirs.show(second), logits[second], theirs.show(other), lead,
+               bound))
+    return fine
 
 
 def compare(program, path, chat_template):
