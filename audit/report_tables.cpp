@@ -148,8 +148,6 @@ Table rows_table(const Results& results, const std::vector<RowVerdict>& verdicts
     label.text += std::string(baseline ? " (baseline)" : "") + (units.done != units.all ? " *" : "");
     row.add("row", "row", std::move(label), Where::kBoth, true);
     row.add("baseline", "", text_cell(plan.rows[plan.rows[r].baseline].label), Where::kFiles);
-    const schedule::ModelSpec& model = plan.job.models[plan.rows[r].model];
-    row.add("requantized", "", count_cell(model.requantize && plan.rows[r].recipe != "as-is"), Where::kFiles);
     row.add("bits_per_weight", "bits/\nweight", number_cell(results.value<double>("bits_per_weight", r), 2));
     const std::int64_t bytes = results.value<std::int64_t>("bytes", r);
     row.add(
@@ -162,6 +160,8 @@ Table rows_table(const Results& results, const std::vector<RowVerdict>& verdicts
     row.add("units", "", count_cell(static_cast<std::int64_t>(units.all)), Where::kFiles);
     row.add("verdict", "verdict", text_cell(verdict_name(verdicts.at(r).verdict)), Where::kBoth, true);
     row.add("reason", "", text_cell(verdicts.at(r).reason), Where::kFiles);
+    const schedule::ModelSpec& model = plan.job.models[plan.rows[r].model];
+    row.add("requantized", "", count_cell(model.requantize && plan.rows[r].recipe != "as-is"), Where::kFiles);
   }
   table.notes.push_back(
       "MB: 10^6 bytes of weights. k/n: k of n prompts. Bounds: one-sided 95 % Clopper-Pearson.");

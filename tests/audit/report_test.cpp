@@ -114,7 +114,7 @@ TEST(Report, WritesOneCsvATable) {
       "text_missing,decision_head_accuracy_mean,decision_cascade_accuracy,decision_cascade_veto_to_approve,"
       "decision_cascade_veto_n,decision_cascade_bound,decision_cascade_revise_rate,decision_missing,units_"
       "done,"
-      "units_failed,units,verdict,reason");
+      "units_failed,units,verdict,reason,requantized");
   EXPECT_THAT(rows, HasSubstr("tiny/q4_k_m,tiny/bf16,4.8,3000000,6,10,0,10,0.6,0,0,1,24,0,8,"));
   EXPECT_THAT(to_csv(make_report(with_failed_unit())).at("failed_units.csv"),
               HasSubstr("tiny/q8_0,decisions prompts,0,"));
