@@ -10,6 +10,7 @@
 #include "worker/engine.h"
 #include "worker/model.h"
 #include "worker/recipe.h"
+#include "worker/tokenizer.h"
 
 // Options that several commands on one model share.
 namespace brinkmap::mpi {
@@ -19,6 +20,7 @@ struct ModelOptions {
   std::string recipe = "as-is";
   std::string activations = "q8";
   int threads = 0;
+  schedule::CalibrationSpec calibration;
 
   int pool_size() const { return threads > 0 ? threads : default_threads(1); }
 
@@ -32,7 +34,17 @@ struct ModelOptions {
   std::shared_ptr<const worker::Model> load(kernels::ThreadPool& pool) const {
     check_recipe(recipe, "--recipe");
     this_machine("");  // refuses a BRINKMAP_ISA that the CPU lacks and pins BLAS
-    return worker::load_model(worker::make_row(worker::Checkpoint::open(model), recipe, pool));
+    return worker::load_model(make_row(model, recipe, calibration, pool));
+  }
+
+  static worker::RowWeights make_row(const std::string& model, const std::string& recipe,
+                                     const schedule::CalibrationSpec& calibration,
+                                     kernels::ThreadPool& pool) {
+    auto file = worker::Checkpoint::open(model);
+    worker::Calibration tokens;
+    if (worker::needs_calibration(recipe) && !calibration.file.empty())
+      tokens = worker::read_calibration(calibration, *worker::Tokenizer::from_gguf(*file));
+    return worker::make_row(std::move(file), recipe, pool, tokens);
   }
 
   static void check_recipe(const std::string& recipe, const std::string& option) {
@@ -41,6 +53,16 @@ struct ModelOptions {
   }
 };
 
+inline void add_calibration_options(CLI::App& command, schedule::CalibrationSpec& calibration) {
+  command.add_option("--calibration", calibration.file, "text for recipes that need it (awq-*, gptq-*)");
+  command.add_option("--calibration-sequences", calibration.sequences, "pieces of the text that are used")
+      ->check(CLI::Range(1, 4096))
+      ->capture_default_str();
+  command.add_option("--calibration-length", calibration.length, "tokens of a piece")
+      ->check(CLI::Range(8, 8192))
+      ->capture_default_str();
+}
+
 inline void add_model_options(CLI::App& command, ModelOptions& options) {
   command.add_option("MODEL", options.model, "GGUF file or Hugging Face folder")->required();
   command.add_option("--recipe", options.recipe, "quantize in memory first; default: the file's own formats");
@@ -48,6 +70,7 @@ inline void add_model_options(CLI::App& command, ModelOptions& options) {
       ->check(CLI::IsMember({"q8", "f32"}))
       ->capture_default_str();
   command.add_option("--threads", options.threads, "default: all cores")->check(CLI::Range(1, 4096));
+  add_calibration_options(command, options.calibration);
 }
 
 }  // namespace brinkmap::mpi

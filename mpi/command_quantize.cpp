@@ -14,6 +14,7 @@ void add_quantize(CLI::App& root, Invocation& invocation) {
     std::string model, recipe, out;
     int threads = 0;
     bool requantize = false;
+    schedule::CalibrationSpec calibration;
   };
   auto o = std::make_shared<Options>();
   CLI::App* command = root.add_subcommand("quantize", "Write a model in another recipe");
@@ -24,6 +25,7 @@ void add_quantize(CLI::App& root, Invocation& invocation) {
   command->add_option("--threads", o->threads, "default: all cores")->check(CLI::Range(1, 4096));
   command->add_flag("--allow-requantize", o->requantize,
                     "take a file that is quantized already: decode it first");
+  add_calibration_options(*command, o->calibration);
   command->footer("Example:\n  brinkmap quantize model.gguf --to q4_k_m -o model-q4_k_m.gguf");
   command->callback([o, &invocation] {
     invocation.action = [o] {
@@ -33,7 +35,7 @@ void add_quantize(CLI::App& root, Invocation& invocation) {
       auto file = worker::Checkpoint::open(o->model);
       if (o->requantize && !worker::keeps_formats(o->recipe))
         file = worker::decode_checkpoint(std::move(file), pool);
-      const worker::RowWeights row = worker::make_row(std::move(file), o->recipe, pool);
+      const worker::RowWeights row = ModelOptions::make_row(std::move(file), o->recipe, o->calibration, pool);
       worker::write_row(row, o->out);
       fmt::print("{}: {:.1f} MB of tensors, {:.2f} bits per weight\n", o->out,
                  static_cast<double>(row.bytes) / 1e6, row.bits_per_weight);

@@ -72,7 +72,10 @@ SuiteFacts suite_from(const json& j) {
 }  // namespace
 
 std::string facts_to_text(const Facts& facts) {
-  json j{{"models", json::array()}, {"suites", json::array()}, {"recipe_bytes", facts.recipe_bytes}};
+  json j{{"models", json::array()},
+         {"suites", json::array()},
+         {"recipe_bytes", facts.recipe_bytes},
+         {"calibration_sha256", facts.calibration_sha256}};
   for (const ModelFacts& m : facts.models) j["models"].push_back(to_json(m));
   for (const SuiteFacts& s : facts.suites) j["suites"].push_back(to_json(s));
   return j.dump(-1, ' ', false, json::error_handler_t::replace);
@@ -85,6 +88,7 @@ Facts facts_from_text(const std::string& text, const std::string& source) {
     for (const json& m : j.at("models")) facts.models.push_back(model_from(m));
     for (const json& s : j.at("suites")) facts.suites.push_back(suite_from(s));
     j.at("recipe_bytes").get_to(facts.recipe_bytes);
+    j.at("calibration_sha256").get_to(facts.calibration_sha256);
     return facts;
   } catch (const std::exception& e) {
     throw InputError(source, kJobFacts, std::string("cannot be read: ") + e.what());

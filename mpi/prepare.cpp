@@ -1,5 +1,6 @@
 #include "mpi/prepare.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "mpi/facts_text.h"
@@ -8,6 +9,7 @@
 #include "schedule/nearest.h"
 #include "worker/chat_template.h"
 #include "worker/decoded.h"
+#include "worker/hash.h"
 #include "worker/model.h"
 #include "worker/prompt.h"
 #include "worker/recipe.h"
@@ -23,6 +25,12 @@ void check_recipes(const schedule::Job& job) {
       if (!worker::is_recipe(recipe))
         throw InputError(job.path, "models[" + std::to_string(m) + "].recipes",
                          schedule::unknown_name("recipe", recipe, known));
+  if (!job.calibration.file.empty()) return;
+  for (std::size_t m = 0; m < job.models.size(); ++m)
+    for (const std::string& recipe : job.models[m].recipes)
+      if (worker::needs_calibration(recipe))
+        throw InputError(job.path, "models[" + std::to_string(m) + "].recipes",
+                         "recipe '" + recipe + "' needs calibration text: give the job a key 'calibration'");
 }
 
 // Bytes of every recipe of a model, from the formats alone: nothing is quantized yet.
@@ -55,10 +63,13 @@ Prepared prepare(const std::string& job_path) {
   for (const schedule::ExperimentSpec& experiment : job.experiments)
     for (const worker::Suite& suite : p.suites)
       if (suite.spec.id == experiment.suite) worker::check_for_heads(suite);
+  if (!job.calibration.file.empty()) facts.calibration_sha256 = worker::sha256_file(job.calibration.file);
   for (const schedule::ModelSpec& model : job.models) {
     const auto file = worker::Checkpoint::open(model.path);
     const auto tokenizer = worker::Tokenizer::from_gguf(*file);
     facts.models.push_back(worker::model_facts(*file));
+    if (std::any_of(model.recipes.begin(), model.recipes.end(), worker::needs_calibration))
+      worker::read_calibration(job.calibration, *tokenizer);  // throws when the text is too short
     facts.recipe_bytes.push_back(recipe_bytes(file, model));
     const worker::PromptTemplate around = worker::prompt_template(*file, model.prompt_template);
     for (std::size_t s = 0; s < p.suites.size(); ++s)
@@ -76,6 +87,9 @@ std::vector<worker::Suite> read_suites(const schedule::Plan& plan) {
     if (suites.back().sha256 != plan.facts.suites[i].sha256)
       throw InputError(plan.job.suites[i].file, "", "changed while the sweep was starting");
   }
+  const std::string& calibration = plan.job.calibration.file;
+  if (!calibration.empty() && worker::sha256_file(calibration) != plan.facts.calibration_sha256)
+    throw InputError(calibration, "", "changed while the sweep was starting");
   return suites;
 }
 

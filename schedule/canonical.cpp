@@ -37,6 +37,10 @@ std::string canonical_job(const Plan& plan) {
   }
   for (std::size_t i = 0; i < job.experiments.size(); ++i)
     put(out, "experiments[" + std::to_string(i) + "]", experiment_keys(), job.experiments[i]);
+  if (!job.calibration.file.empty()) {
+    put(out, "calibration", calibration_keys(), job.calibration);
+    out += "calibration.sha256=" + plan.facts.calibration_sha256 + "\n";
+  }
   put(out, "vote", vote_keys(), job.vote);
   put(out, "gate", gate_keys(), job.gate);
   for (const Unit& u : plan.units)

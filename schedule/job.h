@@ -58,6 +58,13 @@ struct ExperimentSpec {
   int patience = 8;
 };
 
+// Text that calibrated recipes (awq-*, gptq-*) look at.
+struct CalibrationSpec {
+  std::string file;     // resolved like ModelSpec::path; empty: none
+  int sequences = 128;  // pieces of the text
+  int length = 512;     // tokens of each
+};
+
 // Cascade thresholds as fractions of the heads (VETO is tested first).
 struct VoteSpec {
   double veto = 0.90;
@@ -78,6 +85,7 @@ struct Job {
   std::vector<ModelSpec> models;
   std::vector<SuiteSpec> suites;
   std::vector<ExperimentSpec> experiments;
+  CalibrationSpec calibration;
   VoteSpec vote;
   GateSpec gate;
   std::string path;  // where the job file was read

@@ -190,6 +190,7 @@ Job parse_job(std::string_view text, const std::string& path) {
                      "not a job: " + e.msg);
   }
   for (ModelSpec& m : job.models) m.path = resolved(m.path, path);
+  job.calibration.file = resolved(job.calibration.file, path);
   for (SuiteSpec& s : job.suites) {
     s.file = resolved(s.file, path);
     s.phrases = resolved(s.phrases, path);
@@ -216,6 +217,7 @@ std::string describe_job_keys() {
   describe(out, "models[]", model_keys());
   describe(out, "suites[]", suite_keys());
   describe(out, "experiments[]", experiment_keys());
+  describe(out, "calibration", calibration_keys());
   describe(out, "vote", vote_keys());
   describe(out, "gate", gate_keys());
   return out;

@@ -148,6 +148,17 @@ const std::vector<Key<ExperimentSpec>>& experiment_keys() {
   return keys;
 }
 
+const std::vector<Key<CalibrationSpec>>& calibration_keys() {
+  static const std::vector<Key<CalibrationSpec>> keys{
+      text_key("file", &CalibrationSpec::file, kLongestPath, "plain text, relative to the job file")
+          .required()
+          .path(),
+      integer_key("sequences", &CalibrationSpec::sequences, 1, 4096, "pieces of the text that are used"),
+      integer_key("length", &CalibrationSpec::length, 8, 8192, "tokens of a piece"),
+  };
+  return keys;
+}
+
 const std::vector<Key<VoteSpec>>& vote_keys() {
   static const std::vector<Key<VoteSpec>> keys{
       number_key("veto", &VoteSpec::veto, 0, 1, "share of heads that must say VETO (tested first)"),
@@ -179,6 +190,8 @@ const std::vector<Key<Job>>& job_keys() {
           .required(),
       list_key("experiments", &Job::experiments, experiment_keys(), kMostExperiments,
                "heads on hidden states"),
+      map_key("calibration", &Job::calibration, calibration_keys(),
+              "text for recipes that choose codes by a model's inputs (awq-*, gptq-*)"),
       map_key("vote", &Job::vote, vote_keys(), "cascade thresholds"),
       map_key("gate", &Job::gate, gate_keys(), "limits of the verdict"),
   };

@@ -30,6 +30,7 @@ struct Variable {
 struct Facts {
   std::vector<ModelFacts> models;
   std::vector<SuiteFacts> suites;
+  std::string calibration_sha256;  // of the job's calibration text; empty when it has none
   // [model][recipe, in ModelSpec order] bytes of all tensors of the row; empty: not known (bytes and
   // bits_per_weight stay unset).
   std::vector<std::vector<std::uint64_t>> recipe_bytes;

@@ -10,6 +10,7 @@
 #include "kernels/block.h"
 #include "kernels/half.h"
 #include "schedule/error.h"
+#include "worker/calibrate.h"
 #include "worker/gguf_parse.h"
 #include "worker/recipe_table.h"
 
@@ -227,21 +228,24 @@ class RowMaker {
 }  // namespace
 
 RowWeights make_row(std::shared_ptr<const Checkpoint> file, std::string_view recipe,
-                    kernels::ThreadPool& pool) {
+                    kernels::ThreadPool& pool, const Calibration& calibration) {
   const std::vector<Format> formats = tensor_formats(*file, recipe);
+  const auto calibrated = parse_calibrated(recipe);
   RowWeights row;
   row.recipe = recipe;
   RowMaker maker(*file, recipe, pool);
   double elements = 0;
   for (std::size_t i = 0; i < formats.size(); ++i) {
     const GgufTensor& tensor = file->tensors()[i];
-    RowTensor made = maker.make(tensor, formats[i]);
+    const bool later = calibrated && is_block_linear(tensor.name);
+    RowTensor made = maker.make(tensor, later ? tensor.format : formats[i]);
     row.bytes += made.stored_bytes != 0 ? made.stored_bytes : made.data.size();
     elements += static_cast<double>(tensor.elements());
     row.tensors.emplace(tensor.name, std::move(made));
   }
   row.bits_per_weight = elements > 0 ? static_cast<double>(row.bytes) * 8 / elements : 0;
   row.file = std::move(file);
+  if (calibrated) return calibrate(std::move(row), *calibrated, calibration, pool);
   return row;
 }
 

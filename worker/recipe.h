@@ -9,6 +9,7 @@
 
 #include "kernels/gemm.h"
 #include "kernels/thread_pool.h"
+#include "worker/calibration.h"
 #include "worker/checkpoint.h"
 #include "worker/recipe_packing.h"
 
@@ -19,6 +20,8 @@ namespace brinkmap::worker {
 // of the packing recipes: mlx-{2,3,4,6,8}-g{32,64,128}[-e16] ...
 std::vector<std::string> recipe_names();
 bool is_recipe(std::string_view name);
+// Whether make_row needs calibration text for it.
+bool needs_calibration(std::string_view name);
 
 // The format of every tensor of `file` under `recipe`, in file order: llama.cpp's per-tensor choices,
 // including the fall-back for rows that are no multiple of 256 and the tied output tensor; MLX's and
@@ -51,9 +54,9 @@ struct RowWeights {
 };
 
 // Throws InputError when a tensor holds a NaN or infinity, or when the file is already quantized and the
-// recipe is not as-is (nothing is quantized twice).
+// recipe is not as-is (nothing is quantized twice), and as calibrate.h says.
 RowWeights make_row(std::shared_ptr<const Checkpoint> file, std::string_view recipe,
-                    kernels::ThreadPool& pool);
+                    kernels::ThreadPool& pool, const Calibration& calibration = {});
 
 // Writes the row as a GGUF file with the same metadata (general.file_type and quantization version updated).
 // Throws InputError when the row has a tensor that GGUF has no type for.

@@ -6,6 +6,7 @@
 #include "schedule/error.h"
 #include "worker/gguf_parse.h"
 #include "worker/recipe.h"
+#include "worker/recipe_calibrated.h"
 #include "worker/recipe_packing.h"
 #include "worker/recipe_table.h"
 
@@ -216,6 +217,8 @@ std::vector<std::string> recipe_names() {
 }
 
 bool is_recipe(std::string_view name) { return find_recipe(name) != nullptr || parse_packing(name); }
+
+bool needs_calibration(std::string_view name) { return parse_calibrated(name).has_value(); }
 
 std::uint64_t recipe_bytes(const Checkpoint& file, std::string_view recipe) {
   const std::vector<Format> formats = tensor_formats(file, recipe);

@@ -11,6 +11,11 @@ constexpr std::array kMlxGroups{32, 64, 128};
 constexpr std::array<std::string_view, 1> kMlxOptions{"e16"};
 constexpr std::array<std::string_view, 1> kNf4Options{"dq"};
 
+constexpr std::array kAwqBits{4};
+constexpr std::array kGptqBits{2, 3, 4, 8};
+constexpr std::array kGptqGroups{32, 64, 128, 0};
+constexpr std::array<std::string_view, 3> kGptqOptions{"act", "static", "sym"};
+
 constexpr std::array kGrammars{
     PackingGrammar{Packing::kMlx, "mlx", "mlx-{2,3,4,6,8}-g{32,64,128}[-e16]",
                    "MLX affine groups in every matrix; -e16: embedding and head stay at 16 bits", kMlxBits,
@@ -22,12 +27,22 @@ constexpr std::array kGrammars{
                    {},
                    {},
                    kNf4Options},
+    PackingGrammar{Packing::kAwq,
+                   "awq",
+                   "awq-4-g{32,64,128}",
+                   "AutoAWQ: scaled and clipped by calibration text, embedding and head at 16 bits",
+                   kAwqBits,
+                   kMlxGroups,
+                   {}},
+    PackingGrammar{Packing::kGptq, "gptq", "gptq-{2,3,4,8}-{g32,g64,g128,row}[-act][-static][-sym]",
+                   "GPTQ by calibration text, embedding and head at 16 bits; -act: activation order",
+                   kGptqBits, kGptqGroups, kGptqOptions},
 };
 
 // Takes "-PREFIX" and one of `values` off the front of `rest`.
 std::optional<int> take_number(std::string_view& rest, std::string_view prefix, std::span<const int> values) {
   for (int value : values) {
-    const std::string part = "-" + std::string(prefix) + std::to_string(value);
+    const std::string part = value == 0 ? "-row" : "-" + std::string(prefix) + std::to_string(value);
     if (!rest.starts_with(part)) continue;
     const std::string_view after = rest.substr(part.size());
     if (!after.empty() && after.front() != '-') continue;

@@ -5,6 +5,7 @@
 #include "kernels/block.h"
 #include "schedule/error.h"
 #include "worker/gguf_parse.h"
+#include "worker/recipe_calibrated.h"
 
 namespace brinkmap::worker {
 
@@ -19,6 +20,7 @@ bool is_embedding_or_head(const GgufTensor& tensor) {
 }  // namespace
 
 Format packed_format(const Checkpoint& file, const GgufTensor& tensor, const PackingRecipe& recipe) {
+  if (const auto calibrated = as_calibrated(recipe)) return calibrated_format(file, tensor, *calibrated);
   const bool mlx = recipe.packing == Packing::kMlx;
   if (is_embedding_or_head(tensor)) {
     if (!mlx) return tensor.format;
@@ -41,6 +43,8 @@ kernels::ScaleType scale_type(Format weights) {
 std::uint64_t packed_bytes(const GgufTensor& tensor, Format format, const PackingRecipe& recipe) {
   const auto n = static_cast<std::uint64_t>(tensor.elements());
   if (kernels::affine_shape(format).bits != 0) {
+    if (const auto calibrated = as_calibrated(recipe))
+      return packed_bytes(*calibrated, tensor.shape[1], tensor.shape[0]);
     const std::uint64_t scale = scale_type(tensor.format) == kernels::ScaleType::kF32 ? 4 : 2;
     return n * static_cast<std::uint64_t>(recipe.bits) / 8 +
            n / static_cast<std::uint64_t>(recipe.group) * 2 * scale;

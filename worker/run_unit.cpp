@@ -84,7 +84,9 @@ struct UnitRunner::Impl {
       model.reset();  // frees the old weights before the new ones are made
       if (const auto known = broken_rows.find(wanted); known != broken_rows.end()) throw Error(known->second);
       try {
-        model = load_model(make_row(base_of(r), r.recipe, pool));
+        const Calibration calibration =
+            needs_calibration(r.recipe) ? read_calibration(job.calibration, *b.tokenizer) : Calibration{};
+        model = load_model(make_row(base_of(r), r.recipe, pool, calibration));
       } catch (const Error& e) {
         broken_rows[wanted] = e.what();
         throw;

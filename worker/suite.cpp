@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <span>
@@ -12,6 +11,7 @@
 
 #include "schedule/error.h"
 #include "worker/hash.h"
+#include "worker/read_file.h"
 #include "worker/refusal_scorer.h"
 
 namespace brinkmap::worker {
@@ -143,23 +143,9 @@ SuiteItem parse_item(const Line& line, SuiteKind kind, std::string_view text) {
 }
 static_assert(static_cast<int>(Split::kTrain) == 0 && static_cast<int>(Split::kTest) == 2);
 
-std::string read_text(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) throw InputError(path, "", "cannot be opened");
-  std::string text;
-  std::array<char, 1 << 16> buffer{};
-  while (in.read(buffer.data(), buffer.size()), in.gcount() > 0) {
-    text.append(buffer.data(), static_cast<std::size_t>(in.gcount()));
-    if (text.size() > kMaxSuiteFile)
-      throw InputError(path, "", fmt::format("expected at most {} bytes, found more", kMaxSuiteFile));
-  }
-  if (in.bad()) throw InputError(path, "", "cannot be read");
-  return text;
-}
-
 }  // namespace
 
-Suite read_suite(const schedule::SuiteSpec& spec) { return parse_suite(spec, read_text(spec.file)); }
+Suite read_suite(const schedule::SuiteSpec& spec) { return parse_suite(spec, read_file(spec.file, kMaxSuiteFile)); }
 
 Suite parse_suite(const schedule::SuiteSpec& spec, std::string_view text) {
   Suite suite;

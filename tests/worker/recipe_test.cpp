@@ -342,7 +342,7 @@ TEST(Recipe, NamesTheKnownOnesWhenUnknown) {
               AllOf(HasSubstr("'q4_k'"), HasSubstr("q4_k_m")));
   EXPECT_FALSE(is_recipe("q4_k"));
   for (const std::string& name : recipe_names())
-    EXPECT_TRUE(is_recipe(name) || name.find('[') != std::string::npos) << name;
+    EXPECT_TRUE(is_recipe(name) || name.find_first_of("[{") != std::string::npos) << name;
 }
 
 TEST(Recipe, NothingIsQuantizedTwice) {
