@@ -34,13 +34,12 @@ struct ModelOptions {
   std::shared_ptr<const worker::Model> load(kernels::ThreadPool& pool) const {
     check_recipe(recipe, "--recipe");
     this_machine("");  // refuses a BRINKMAP_ISA that the CPU lacks and pins BLAS
-    return worker::load_model(make_row(model, recipe, calibration, pool));
+    return worker::load_model(make_row(worker::Checkpoint::open(model), recipe, calibration, pool));
   }
 
-  static worker::RowWeights make_row(const std::string& model, const std::string& recipe,
-                                     const schedule::CalibrationSpec& calibration,
+  static worker::RowWeights make_row(std::shared_ptr<const worker::Checkpoint> file,
+                                     const std::string& recipe, const schedule::CalibrationSpec& calibration,
                                      kernels::ThreadPool& pool) {
-    auto file = worker::Checkpoint::open(model);
     worker::Calibration tokens;
     if (worker::needs_calibration(recipe) && !calibration.file.empty())
       tokens = worker::read_calibration(calibration, *worker::Tokenizer::from_gguf(*file));

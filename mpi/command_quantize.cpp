@@ -6,6 +6,7 @@
 #include "mpi/command_options.h"
 #include "mpi/commands.h"
 #include "worker/decoded.h"
+#include "worker/hf_writer.h"
 
 namespace brinkmap::mpi {
 
@@ -21,22 +22,30 @@ void add_quantize(CLI::App& root, Invocation& invocation) {
   command->add_option("MODEL", o->model, "GGUF file or Hugging Face folder, in its highest precision")
       ->required();
   command->add_option("--to", o->recipe, "recipe, e.g. q4_k_m")->required();
-  command->add_option("-o,--output", o->out, "file to write (GGUF)")->required();
+  command
+      ->add_option("-o,--output", o->out, "GGUF file to write; a folder for mlx, nf4, awq and gptq recipes")
+      ->required();
   command->add_option("--threads", o->threads, "default: all cores")->check(CLI::Range(1, 4096));
   command->add_flag("--allow-requantize", o->requantize,
                     "take a file that is quantized already: decode it first");
   add_calibration_options(*command, o->calibration);
-  command->footer("Example:\n  brinkmap quantize model.gguf --to q4_k_m -o model-q4_k_m.gguf");
+  command->footer(
+      "Examples:\n  brinkmap quantize model.gguf --to q4_k_m -o model-q4_k_m.gguf\n"
+      "  brinkmap quantize model-folder --to gptq-4-g128 --calibration text.txt -o model-gptq");
   command->callback([o, &invocation] {
     invocation.action = [o] {
       ModelOptions::check_recipe(o->recipe, "--to");
       this_machine("");
       kernels::ThreadPool pool(o->threads > 0 ? o->threads : default_threads(1));
       auto file = worker::Checkpoint::open(o->model);
+      const bool folder = worker::is_written_as_folder(*file, o->recipe);
       if (o->requantize && !worker::keeps_formats(o->recipe))
         file = worker::decode_checkpoint(std::move(file), pool);
       const worker::RowWeights row = ModelOptions::make_row(std::move(file), o->recipe, o->calibration, pool);
-      worker::write_row(row, o->out);
+      if (folder)
+        worker::write_hf_folder(row, o->out);
+      else
+        worker::write_row(row, o->out);
       fmt::print("{}: {:.1f} MB of tensors, {:.2f} bits per weight\n", o->out,
                  static_cast<double>(row.bytes) / 1e6, row.bits_per_weight);
       return kExitDone;

@@ -28,6 +28,9 @@ std::shared_ptr<const Model> checked(RowWeights base, const Calibration& calibra
          "needs calibration text, and none is given (key 'calibration' of a job, --calibration elsewhere)");
   auto model = load_model(std::move(base));
   const ModelConfig& c = model->config;
+  if (std::any_of(c.kinds.begin(), c.kinds.end(), [](const LayerKind& kind) { return kind.recurrent; }))
+    fail("metadata key 'general.architecture'",
+         "expected a model without recurrent blocks, found " + c.architecture->name);
   if (calibration.length > c.context)
     fail("", "calibration sequences of " + std::to_string(calibration.length) +
                  " tokens exceed the context of " + std::to_string(c.context));

@@ -145,7 +145,9 @@ static_assert(static_cast<int>(Split::kTrain) == 0 && static_cast<int>(Split::kT
 
 }  // namespace
 
-Suite read_suite(const schedule::SuiteSpec& spec) { return parse_suite(spec, read_file(spec.file, kMaxSuiteFile)); }
+Suite read_suite(const schedule::SuiteSpec& spec) {
+  return parse_suite(spec, read_file(spec.file, kMaxSuiteFile));
+}
 
 Suite parse_suite(const schedule::SuiteSpec& spec, std::string_view text) {
   Suite suite;

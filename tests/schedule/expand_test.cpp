@@ -278,6 +278,12 @@ TEST(CanonicalJob, IgnoresTheNameAndPathsAndSeesEverythingElse) {
   add([](Job& j, Facts&) { j.experiments[0].layer = 2; });
   add([](Job& j, Facts&) { j.vote.veto = 0.8; });
   add([](Job& j, Facts&) { j.gate.refusal_drop_pp = 5; });
+  add([](Job& j, Facts&) { j.calibration = {"text.txt", 8, 32}; });
+  add([](Job& j, Facts&) { j.calibration = {"text.txt", 9, 32}; });
+  add([](Job& j, Facts& f) {
+    j.calibration = {"text.txt", 8, 32};
+    f.calibration_sha256 = "other";
+  });
   add([](Job&, Facts& f) { f.models[0].sha256 = "other"; });
   add([](Job&, Facts& f) { f.suites[0].sha256 = "other"; });
   add([](Job&, Facts& f) { f.suites[0].phrases_sha256 = "other"; });

@@ -75,6 +75,18 @@ TEST(JobFile, TakesChatForTheModelsOwnTemplate) {
   EXPECT_EQ(parse_job(with("\"{prompt}\"", "chat"), "x").models[0].prompt_template, kChatTemplate);
 }
 
+TEST(JobFile, ReadsTheCalibrationText) {
+  const Job plain = parse_job(sample::kJob, "jobs/x.yaml");
+  EXPECT_EQ(plain.calibration.file, "");
+  const Job job = parse_job(std::string(sample::kJob) + "\ncalibration: {file: text.txt, sequences: 32}\n",
+                            "jobs/x.yaml");
+  EXPECT_EQ(job.calibration.file, "jobs/text.txt");
+  EXPECT_EQ(job.calibration.sequences, 32);
+  EXPECT_EQ(job.calibration.length, 512);
+  EXPECT_THAT(error_of(std::string(sample::kJob) + "\ncalibration: {sequences: 32}\n"),
+              HasSubstr("'file' is missing"));
+}
+
 TEST(JobFile, ReadsTheLargestSeed) {
   EXPECT_EQ(parse_job(with("seed: 7", "seed: 18446744073709551615"), "x").seed, 18446744073709551615ULL);
 }

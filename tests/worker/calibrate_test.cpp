@@ -11,6 +11,7 @@
 #include "kernels/philox.h"
 #include "schedule/error.h"
 #include "tests/worker/fake_tokenizer.h"
+#include "tests/worker/tiny_models.h"
 #include "worker/awq.h"
 #include "worker/engine.h"
 #include "worker/group_tensor.h"
@@ -23,6 +24,11 @@ using kernels::Format;
 using testing::AllOf;
 using testing::HasSubstr;
 
+std::string temporary_path() {
+  return (std::filesystem::temp_directory_path() / ("calibrate_test_" + std::to_string(::getpid()) + ".gguf"))
+      .string();
+}
+
 std::shared_ptr<const Checkpoint> make_file(int kv_heads) {
   bench::RandomLlama llama;
   llama.width = 128;
@@ -31,16 +37,14 @@ std::shared_ptr<const Checkpoint> make_file(int kv_heads) {
   llama.kv_heads = kv_heads;
   llama.vocab = 300;
   llama.context = 64;
-  const std::string path =
-      (std::filesystem::temp_directory_path() / ("calibrate_test_" + std::to_string(::getpid()) + ".gguf"))
-          .string();
+  const std::string path = temporary_path();
   llama.write(path);
   auto file = Checkpoint::open(path);
   std::filesystem::remove(path);
   return file;
 }
 
-Calibration tokens(std::int64_t sequences = 24, std::int64_t length = 32) {
+Calibration tokens(std::int64_t sequences = 12, std::int64_t length = 32) {
   const kernels::RandomStream random{3, 5};
   Calibration out;
   out.length = length;
@@ -105,7 +109,7 @@ std::string refusal(const auto& call) {
 }
 
 TEST(Calibrate, GptqKeepsTheLogitsCloserThanRounding) {
-  kernels::ThreadPool pool(2);
+  kernels::ThreadPool pool(1);
   for (int kv_heads : {1, 2}) {
     const auto file = make_file(kv_heads);
     const Calibration calibration = tokens();
@@ -122,7 +126,7 @@ TEST(Calibrate, GptqKeepsTheLogitsCloserThanRounding) {
 }
 
 TEST(Calibrate, AwqFoldsItsScalesSoThatOnlyRoundingChangesTheLogits) {
-  kernels::ThreadPool pool(2);
+  kernels::ThreadPool pool(1);
   for (int kv_heads : {1, 2}) {  // with 2 the output layer is scaled too, through v
     const auto file = make_file(kv_heads);
     const Calibration calibration = tokens();
@@ -137,10 +141,39 @@ TEST(Calibrate, AwqFoldsItsScalesSoThatOnlyRoundingChangesTheLogits) {
   }
 }
 
+TEST(Calibrate, ServesEveryFamilyOrRefusesItByName) {
+  kernels::ThreadPool pool(1);
+  for (const std::string family : tests::kFamilies) {
+    SCOPED_TRACE(family);
+    const std::string path = temporary_path();
+    tests::TinyModel(family).write(path);
+    const auto file = Checkpoint::open(path);
+    std::filesystem::remove(path);
+    const Calibration calibration = tokens(6);
+    const bool recurrent = family == "qwen35", serial = family != "phi2";
+    if (recurrent) {
+      EXPECT_THAT(refusal([&] { make_row(file, "gptq-4-g32", pool, calibration); }), HasSubstr("qwen35"));
+      continue;
+    }
+    const auto base = logits(make_row(file, "bf16", pool), calibration, pool);
+    const double rounding = squared_difference(base, logits(nearest(file, 32, pool), calibration, pool));
+    EXPECT_LT(
+        squared_difference(base, logits(make_row(file, "gptq-4-g32", pool, calibration), calibration, pool)),
+        0.95 * rounding);
+    if (serial) {
+      EXPECT_LT(
+          squared_difference(base, logits(make_row(file, "awq-4-g32", pool, calibration), calibration, pool)),
+          1.1 * rounding);
+    } else {
+      EXPECT_THAT(refusal([&] { make_row(file, "awq-4-g32", pool, calibration); }), HasSubstr("found phi2"));
+    }
+  }
+}
+
 TEST(Calibrate, GivesTheSameBytesForAnyThreadCount) {
   const auto file = make_file(1);
   kernels::ThreadPool one(1), three(3);
-  const Calibration calibration = tokens(8);
+  const Calibration calibration = tokens(3);
   for (const char* recipe : {"awq-4-g32", "gptq-3-g64-act"})
     expect_same(make_row(file, recipe, one, calibration), make_row(file, recipe, three, calibration));
 }

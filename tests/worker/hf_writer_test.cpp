@@ -1,0 +1,158 @@
+#include "worker/hf_writer.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "kernels/half.h"
+#include "kernels/philox.h"
+#include "schedule/error.h"
+#include "worker/engine.h"
+#include "worker/model.h"
+#include "worker/safetensors_writer.h"
+
+namespace brinkmap::worker {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+constexpr std::int64_t kWidth = 128, kFfn = 192, kVocab = 96, kHeadDim = 32;
+
+fs::path fresh(const std::string& name) {
+  const fs::path path = fs::temp_directory_path() / ("hf_writer_test_" + std::to_string(::getpid())) / name;
+  fs::remove_all(path);
+  fs::create_directories(path.parent_path());
+  return path;
+}
+
+class HfWriter : public testing::Test {
+ protected:
+  // A llama of two blocks, 4 heads and 2 key heads, BF16, with a file that goes along.
+  void SetUp() override {
+    source_ = fresh("source");
+    fs::create_directories(source_);
+    std::vector<SafetensorsEntry> entries;
+    std::uint64_t stream = 0;
+    const auto matrix = [&](const std::string& name, std::int64_t rows, std::int64_t cols) {
+      std::vector<std::uint16_t> values(static_cast<std::size_t>(rows * cols));
+      const kernels::RandomStream random{5, stream++};
+      for (std::size_t i = 0; i < values.size(); ++i)
+        values[i] = kernels::f32_to_bf16(0.1f * static_cast<float>(random.normal(i)));
+      entries.push_back(owned_entry(name + ".weight", "BF16", {rows, cols}, values));
+    };
+    const auto norm = [&](const std::string& name) {
+      entries.push_back(owned_entry(name + ".weight", "BF16", {kWidth},
+                                    std::vector<std::uint16_t>(kWidth, kernels::f32_to_bf16(1.5f))));
+    };
+    matrix("model.embed_tokens", kVocab, kWidth);
+    matrix("lm_head", kVocab, kWidth);
+    norm("model.norm");
+    for (const std::string block : {"model.layers.0.", "model.layers.1."}) {
+      norm(block + "input_layernorm");
+      norm(block + "post_attention_layernorm");
+      matrix(block + "self_attn.q_proj", 4 * kHeadDim, kWidth);
+      matrix(block + "self_attn.k_proj", 2 * kHeadDim, kWidth);
+      matrix(block + "self_attn.v_proj", 2 * kHeadDim, kWidth);
+      matrix(block + "self_attn.o_proj", kWidth, 4 * kHeadDim);
+      matrix(block + "mlp.gate_proj", kFfn, kWidth);
+      matrix(block + "mlp.up_proj", kFfn, kWidth);
+      matrix(block + "mlp.down_proj", kWidth, kFfn);
+    }
+    write_safetensors((source_ / "model.safetensors").string(), entries);
+    const nlohmann::json config = {{"model_type", "llama"},         {"architectures", {"LlamaForCausalLM"}},
+                                   {"hidden_size", kWidth},         {"intermediate_size", kFfn},
+                                   {"num_hidden_layers", 2},        {"num_attention_heads", 4},
+                                   {"num_key_value_heads", 2},      {"vocab_size", kVocab},
+                                   {"max_position_embeddings", 64}, {"rms_norm_eps", 1e-5},
+                                   {"rope_theta", 10000.0},         {"hidden_act", "silu"},
+                                   {"tie_word_embeddings", false},  {"torch_dtype", "bfloat16"}};
+    std::ofstream(source_ / "config.json") << config;
+    std::ofstream(source_ / "special_tokens_map.json") << "{}";
+    for (int s = 0; s < 8; ++s) {
+      auto& sequence = calibration_.sequences.emplace_back();
+      for (int t = 0; t < 16; ++t) sequence.push_back((s * 37 + t * t * 11) % static_cast<int>(kVocab));
+    }
+    calibration_.length = 16;
+  }
+  void TearDown() override { fs::remove_all(source_.parent_path()); }
+
+  std::vector<float> logits(RowWeights row) {
+    Engine engine(load_model(std::move(row)), EngineOptions{}, pool_);
+    return engine.logits(calibration_.sequences[0]);
+  }
+
+  std::string refusal(const auto& call) {
+    try {
+      call();
+    } catch (const InputError& error) {
+      return error.what();
+    }
+    return "no error";
+  }
+
+  fs::path source_;
+  Calibration calibration_;
+  kernels::ThreadPool pool_{1};
+};
+
+TEST_F(HfWriter, WritesWhatReadsBackAsTheSameRow) {
+  for (const std::string recipe :
+       {"mlx-4-g32", "mlx-3-g64-e16", "mlx-8-g64", "nf4", "nf4-dq", "awq-4-g32", "gptq-4-g32",
+        "gptq-3-g64-act", "gptq-2-g32-act-static", "gptq-8-row-sym"}) {
+    SCOPED_TRACE(recipe);
+    const RowWeights row = make_row(Checkpoint::open(source_.string()), recipe, pool_, calibration_);
+    const fs::path out = fresh("out");
+    write_hf_folder(row, out.string());
+    const auto written = Checkpoint::open(out.string());
+    const RowWeights back = make_row(written, "as-is", pool_);
+    ASSERT_EQ(back.tensors.size(), row.tensors.size());
+    for (const auto& [name, tensor] : row.tensors) {
+      const RowTensor& other = back.tensors.at(name);
+      ASSERT_EQ(other.shape, tensor.shape) << name;
+      std::int64_t n = 1;
+      for (std::int64_t extent : tensor.shape) n *= extent;
+      std::vector<float> a(static_cast<std::size_t>(n)), b(a.size());
+      kernels::dequantize(tensor.format, tensor.data.data(), a.data(), n);
+      kernels::dequantize(other.format, other.data.data(), b.data(), n);
+      EXPECT_EQ(a, b) << name;
+      ASSERT_EQ(tensor.order == nullptr, other.order == nullptr) << name;
+      if (tensor.order) {
+        EXPECT_EQ(*tensor.order, *other.order) << name;
+      }
+    }
+    EXPECT_EQ(logits(row), logits(back));
+    EXPECT_TRUE(fs::exists(out / "special_tokens_map.json"));
+    // The size that a plan shows is that of the file, but for what does not grow with the model: header,
+    // level maps and the like, below 1.8 KB a module.
+    const auto bytes = static_cast<double>(fs::file_size(out / "model.safetensors"));
+    EXPECT_NEAR(bytes, static_cast<double>(row.bytes), 0.01 * bytes + 14 * 1800);
+  }
+}
+
+TEST_F(HfWriter, DoesNotWriteIntoAFolderThatHoldsFiles) {
+  const RowWeights row = make_row(Checkpoint::open(source_.string()), "nf4", pool_);
+  const fs::path out = fresh("taken");
+  fs::create_directories(out);
+  std::ofstream(out / "notes.txt") << "mine";
+  EXPECT_THAT(refusal([&] { write_hf_folder(row, out.string()); }), HasSubstr("exists"));
+  EXPECT_TRUE(fs::exists(out / "notes.txt"));
+}
+
+TEST_F(HfWriter, NamesTheTensorThatALayoutCannotHoldAndLeavesNothingBehind) {
+  const RowWeights row = make_row(Checkpoint::open(source_.string()), "gptq-2-g32", pool_, calibration_);
+  RowWeights cut = row;
+  RowTensor& k = cut.tensors.at("blk.0.attn_v.weight");
+  k.shape[1] = 40;  // zero points of 2 bits: two words and a half
+  EXPECT_THAT(refusal([&] { write_hf_folder(cut, fresh("cut").string()); }), HasSubstr("v_proj.weight"));
+  for (const auto& entry : fs::directory_iterator(source_.parent_path()))
+    EXPECT_FALSE(entry.path().filename().string().starts_with("cut")) << entry.path();
+}
+
+}  // namespace
+}  // namespace brinkmap::worker

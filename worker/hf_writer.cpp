@@ -1,0 +1,206 @@
+#include "worker/hf_writer.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <numeric>
+#include <set>
+
+#include "schedule/error.h"
+#include "worker/atomic_file.h"
+#include "worker/gguf_parse.h"
+#include "worker/hf_config.h"
+#include "worker/hf_layout.h"
+#include "worker/hf_names.h"
+#include "worker/json_text.h"
+#include "worker/safetensors.h"
+
+namespace brinkmap::worker {
+
+namespace {
+
+namespace fs = std::filesystem;
+using kernels::Format;
+
+constexpr std::size_t kMostConfig = std::size_t{1} << 24;
+
+// A folder that gets its name only when commit() was reached.
+class NewFolder {
+ public:
+  explicit NewFolder(const std::string& path) : path_(fs::path(path).lexically_normal()) {
+    if (!path_.has_filename()) path_ = path_.parent_path();
+    std::error_code error;
+    if (fs::exists(path_, error) && !(fs::is_directory(path_, error) && fs::is_empty(path_, error)))
+      throw InputError(path, "", "exists: expected the name of a new folder");
+    temporary_ = path_.string() + ".tmp." + std::to_string(::getpid());
+    if (!fs::create_directory(temporary_, error)) fail("cannot be created", error);
+  }
+  NewFolder(const NewFolder&) = delete;
+  NewFolder& operator=(const NewFolder&) = delete;
+  ~NewFolder() {
+    std::error_code error;
+    if (!done_) fs::remove_all(temporary_, error);
+  }
+
+  std::string file(const std::string& name) const { return (temporary_ / name).string(); }
+
+  void commit() {
+    std::error_code error;
+    fs::rename(temporary_, path_, error);
+    if (error) fail("cannot be renamed into place", error);
+    done_ = true;
+  }
+
+ private:
+  [[noreturn]] void fail(const std::string& what, const std::error_code& error) const {
+    throw InputError(path_.string(), "", what + ": " + error.message());
+  }
+
+  fs::path path_, temporary_;
+  bool done_ = false;
+};
+
+class FolderWriter {
+ public:
+  FolderWriter(const RowWeights& row, PackingRecipe recipe)
+      : row_(row),
+        recipe_(std::move(recipe)),
+        source_(row.file->path()),
+        config_(read_hf_config(source_ + "/config.json")),
+        folder_(SafetensorsFolder::open(source_)) {
+    if (!config_.quantization.is_null())
+      throw InputError(config_.file, "key 'quantization_config'",
+                       "the source is packed already: expected a folder of plain weights");
+  }
+
+  void write(const std::string& path) {
+    NewFolder out(path);
+    for (const auto& [name, tensor] : folder_->tensors()) add(tensor);
+    for (const auto& [name, tensor] : row_.tensors)
+      if (!kernels::is_gguf(tensor.format) && !packed_.contains(name))
+        fail(name, "stands in no tensor of the folder");
+    write_safetensors(out.file("model.safetensors"), std::move(entries_));
+    nlohmann::json config = read_json_object(source_ + "/config.json", kMostConfig);
+    add_packing_config(config, recipe_, plain_);
+    const std::string text = config.dump(2) + "\n";
+    AtomicFile file(out.file("config.json"));
+    file.write(text.data(), text.size());
+    file.commit();
+    copy_small_files(out);
+    out.commit();
+  }
+
+ private:
+  [[noreturn]] void fail(const std::string& tensor, const std::string& what) const {
+    throw InputError(source_, "tensor '" + printable(tensor) + "'", what);
+  }
+
+  void add(const SafeTensor& tensor) {
+    const HfLookup lookup = find_hf_name(config_.family, config_.layers, tensor.name);
+    if (!lookup.place) return copy(tensor);
+    const HfPlace& place = *lookup.place;
+    const std::string name = (place.block >= 0 ? "blk." + std::to_string(place.block) + "." : "") +
+                             std::string(place.name->gguf) + (place.name->bare ? "" : "." + place.part);
+    const auto it = row_.tensors.find(name);
+    if (it == row_.tensors.end()) {
+      if (config_.tied && name == "output.weight") return;  // a copy of the embedding
+      fail(tensor.name, "is not in the row");
+    }
+    const GgufTensor& base = *row_.file->find(name);
+    const RowTensor& made = it->second;
+    const bool packed = !kernels::is_gguf(made.format);
+    if (!packed && made.shape.size() > 1) plain_.push_back(place.module);
+    if (made.data.data() == base.data.data()) return copy(tensor);
+    if (!packed) return convert(tensor, *place.name, made);
+    packed_.insert(name);
+    try {
+      for (SafetensorsEntry& entry :
+           packed_entries({place.module, &made, rows(*place.name, made), base.format}, recipe_))
+        entries_.push_back(std::move(entry));
+    } catch (const InputError&) {
+      throw;
+    } catch (const Error& error) {
+      fail(tensor.name, error.what());
+    }
+  }
+
+  void copy(const SafeTensor& tensor) {
+    entries_.push_back({tensor.name, tensor.dtype, tensor.shape, tensor.data});
+  }
+
+  // A tensor that stays as numbers but not as it was: a matrix in 16 bits, a norm that took up AWQ's scales.
+  void convert(const SafeTensor& tensor, const HfName& name, const RowTensor& made) {
+    if (name.change != HfChange::kNone && name.change != HfChange::kPlusOne)
+      fail(tensor.name, "this build cannot write a changed tensor of this kind");
+    const std::string dtype = made.format == Format::kF32   ? "F32"
+                              : made.format == Format::kF16 ? "F16"
+                                                            : "BF16";
+    if (name.change == HfChange::kNone) {
+      entries_.push_back({tensor.name, dtype, tensor.shape, made.data});
+      return;
+    }
+    std::vector<float> values(static_cast<std::size_t>(tensor.elements()));
+    kernels::dequantize(made.format, made.data.data(), values.data(), tensor.elements());
+    for (float& v : values) v -= 1;
+    entries_.push_back(owned_entry(tensor.name, "F32", tensor.shape, values));
+  }
+
+  // Undoes what reading does to the order of rows (hf_tensors.h).
+  std::vector<std::int64_t> rows(const HfName& name, const RowTensor& made) const {
+    std::vector<std::int64_t> rows(static_cast<std::size_t>(made.shape[1]));
+    std::iota(rows.begin(), rows.end(), 0);
+    if (name.change == HfChange::kNone) return rows;
+    if (name.change != HfChange::kPermuteQ && name.change != HfChange::kPermuteK)
+      fail(std::string(name.hf), "this build cannot write packed tensors of this kind");
+    const std::int64_t heads = name.change == HfChange::kPermuteQ ? config_.heads : config_.kv_heads;
+    const std::int64_t each = made.shape[1] / heads, half = each / 2;
+    for (std::int64_t r = 0; r < made.shape[1]; ++r) {
+      const std::int64_t head = r / each, i = r % each;
+      rows[static_cast<std::size_t>(r)] = head * each + 2 * (i % half) + i / half;
+    }
+    return rows;
+  }
+
+  void copy_small_files(const NewFolder& out) const {
+    for (const auto& entry : fs::directory_iterator(source_)) {
+      const std::string name = entry.path().filename().string(), kind = entry.path().extension().string();
+      const bool small = kind == ".json" || kind == ".txt" || kind == ".model" || kind == ".jinja";
+      if (!entry.is_regular_file() || !small || name == "config.json" || name.ends_with(".index.json"))
+        continue;
+      std::error_code error;
+      if (!fs::copy_file(entry.path(), out.file(name), error))
+        throw InputError(entry.path().string(), "", "cannot be copied: " + error.message());
+    }
+  }
+
+  const RowWeights& row_;
+  PackingRecipe recipe_;
+  std::string source_;
+  HfConfig config_;
+  std::shared_ptr<const SafetensorsFolder> folder_;
+  std::vector<SafetensorsEntry> entries_;
+  std::set<std::string> packed_;
+  std::vector<std::string> plain_;  // modules with a matrix that stays as numbers
+};
+
+}  // namespace
+
+bool is_written_as_folder(const Checkpoint& source, std::string_view recipe) {
+  if (!parse_packing(recipe)) return false;
+  std::error_code error;
+  if (!fs::is_directory(source.path(), error))
+    throw InputError(source.path(), "",
+                     "recipe " + std::string(recipe) +
+                         " is written as a Hugging Face folder with the source's config.json and tokenizer: "
+                         "expected such a folder, found a GGUF file");
+  return true;
+}
+
+void write_hf_folder(const RowWeights& row, const std::string& folder) {
+  if (!is_written_as_folder(*row.file, row.recipe))
+    throw Error("write_hf_folder: recipe " + row.recipe + " is written as GGUF");
+  FolderWriter(row, *parse_packing(row.recipe)).write(folder);
+}
+
+}  // namespace brinkmap::worker
