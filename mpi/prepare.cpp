@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "mpi/facts_text.h"
-#include "mpi/machine.h"
 #include "schedule/job_file.h"
 #include "schedule/nearest.h"
 #include "worker/chat_template.h"
@@ -38,8 +37,7 @@ std::vector<std::uint64_t> recipe_bytes(const std::shared_ptr<const worker::Chec
                                         const schedule::ModelSpec& model) {
   auto base = file;
   if (model.requantize) {
-    kernels::ThreadPool pool(default_threads(1));
-    base = worker::decode_checkpoint(file, pool);
+    base = worker::decoded_shapes(file);
     if (base == file)
       throw InputError(model.path, "requantize", "expected a quantized file, found none of its tensors is");
   }

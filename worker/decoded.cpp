@@ -43,10 +43,9 @@ struct Decoded {
   std::vector<std::vector<float>> weights;
 };
 
-}  // namespace
-
-std::shared_ptr<const Checkpoint> decode_checkpoint(std::shared_ptr<const Checkpoint> file,
-                                                    kernels::ThreadPool& pool) {
+// `file` with `weights_of` each quantized tensor in its place; `file` itself when there is none.
+template <class WeightsOf>
+std::shared_ptr<const Checkpoint> twin(std::shared_ptr<const Checkpoint> file, const WeightsOf& weights_of) {
   if (std::none_of(file->tensors().begin(), file->tensors().end(), is_quantized)) return file;
   auto decoded = std::make_shared<Decoded>();
   CheckpointParts parts;
@@ -58,16 +57,27 @@ std::shared_ptr<const Checkpoint> decode_checkpoint(std::shared_ptr<const Checkp
   for (const GgufTensor& tensor : file->tensors()) {
     parts.tensors.push_back(tensor);
     if (!is_quantized(tensor)) continue;
-    const std::vector<float>& weights = decoded->weights.emplace_back(decode(tensor, pool));
+    const std::vector<float>& weights = decoded->weights.emplace_back(weights_of(tensor));
     GgufTensor& made = parts.tensors.back();
     made.format = Format::kF32;
     made.data = std::as_bytes(std::span(weights));
-    made.stored_bytes = 0;
+    made.stored_bytes = weights.empty() ? static_cast<std::uint64_t>(tensor.elements()) * sizeof(float) : 0;
     made.order = nullptr;
   }
   decoded->file = std::move(file);
   parts.owner = std::move(decoded);
   return Checkpoint::make(std::move(parts));
+}
+
+}  // namespace
+
+std::shared_ptr<const Checkpoint> decode_checkpoint(std::shared_ptr<const Checkpoint> file,
+                                                    kernels::ThreadPool& pool) {
+  return twin(std::move(file), [&](const GgufTensor& tensor) { return decode(tensor, pool); });
+}
+
+std::shared_ptr<const Checkpoint> decoded_shapes(std::shared_ptr<const Checkpoint> file) {
+  return twin(std::move(file), [](const GgufTensor&) { return std::vector<float>(); });
 }
 
 bool keeps_formats(std::string_view recipe) {

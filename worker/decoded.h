@@ -15,6 +15,9 @@ namespace brinkmap::worker {
 std::shared_ptr<const Checkpoint> decode_checkpoint(std::shared_ptr<const Checkpoint> file,
                                                     kernels::ThreadPool& pool);
 
+// Formats and shapes of that model without its weights, for sizes only: no tensor that changed has data.
+std::shared_ptr<const Checkpoint> decoded_shapes(std::shared_ptr<const Checkpoint> file);
+
 // Whether `recipe` keeps the file's own formats, so that it takes the file and never its decoded twin.
 bool keeps_formats(std::string_view recipe);
 

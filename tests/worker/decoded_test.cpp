@@ -104,6 +104,16 @@ TEST(Decoded, IsABaseForRecipesThatTheFileItselfRefuses) {
   EXPECT_EQ(recipe_bytes(*decoded, "bf16"), row.bytes);
 }
 
+TEST(Decoded, ShapesAloneGiveEveryRecipeTheSizeThatTheWeightsGive) {
+  kernels::ThreadPool pool(1);
+  OneMatrix model;
+  const auto file = model.as(Format::kQ4_1);
+  const auto shapes = decoded_shapes(file), decoded = decode_checkpoint(file, pool);
+  EXPECT_TRUE(shapes->tensors()[0].data.empty());
+  for (const char* recipe : {"bf16", "q8_0", "q4_k_m", "mlx-4-g64", "nf4", "nf4-dq", "gptq-3-g128"})
+    EXPECT_EQ(recipe_bytes(*shapes, recipe), recipe_bytes(*decoded, recipe)) << recipe;
+}
+
 TEST(Decoded, OnlyAsIsKeepsTheFormatsOfTheFile) {
   EXPECT_TRUE(keeps_formats("as-is"));
   for (const char* recipe : {"bf16", "q4_k_m", "nf4", "mlx-4-g64", "no-such"})
