@@ -39,6 +39,7 @@ void add_quantize(CLI::App& root, Invocation& invocation) {
       kernels::ThreadPool pool(o->threads > 0 ? o->threads : default_threads(1));
       auto file = worker::Checkpoint::open(o->model);
       const bool folder = worker::is_written_as_folder(*file, o->recipe);
+      if (folder) worker::check_new_folder(o->out);
       if (o->requantize && !worker::keeps_formats(o->recipe))
         file = worker::decode_checkpoint(std::move(file), pool);
       const worker::RowWeights row = ModelOptions::make_row(std::move(file), o->recipe, o->calibration, pool);

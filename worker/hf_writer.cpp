@@ -197,6 +197,8 @@ bool is_written_as_folder(const Checkpoint& source, std::string_view recipe) {
   return true;
 }
 
+void check_new_folder(const std::string& folder) { NewFolder unused(folder); }
+
 void write_hf_folder(const RowWeights& row, const std::string& folder) {
   if (!is_written_as_folder(*row.file, row.recipe))
     throw Error("write_hf_folder: recipe " + row.recipe + " is written as GGUF");

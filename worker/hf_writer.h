@@ -11,6 +11,9 @@ namespace brinkmap::worker {
 // cannot write them from this source, so that nothing is computed in vain.
 bool is_written_as_folder(const Checkpoint& source, std::string_view recipe);
 
+// Throws InputError when write_hf_folder could not make `folder`, so that nothing is computed in vain.
+void check_new_folder(const std::string& folder);
+
 // Writes a row of a packing recipe (recipe_grammar.h) as a Hugging Face folder in its tool's layout: the
 // source folder's config.json with the packing added, its tokenizer and other small files, and one
 // model.safetensors where every matrix that was quantized is packed and every other tensor is what the source

@@ -141,6 +141,11 @@ TEST_F(HfWriter, DoesNotWriteIntoAFolderThatHoldsFiles) {
   fs::create_directories(out);
   std::ofstream(out / "notes.txt") << "mine";
   EXPECT_THAT(refusal([&] { write_hf_folder(row, out.string()); }), HasSubstr("exists"));
+  EXPECT_THAT(refusal([&] { check_new_folder(out.string()); }), HasSubstr("exists"));
+  EXPECT_THAT(refusal([&] { check_new_folder((out / "none" / "new").string()); }),
+              HasSubstr("cannot be created"));
+  check_new_folder((out / "new").string());
+  EXPECT_EQ(std::distance(fs::directory_iterator(out), {}), 1) << "the check left something";
   EXPECT_TRUE(fs::exists(out / "notes.txt"));
 }
 
