@@ -219,6 +219,34 @@ Table probes_table(const Results& results) {
   return table;
 }
 
+Table probe_layers_table(const Results& results) {
+  const schedule::Plan& plan = results.plan;
+  Table table{"probe_layers", "Layer probes by block", {}, {}, {}};
+  RowBuilder line(table);
+  for (std::uint32_t index = 0; index < plan.job.experiments.size(); ++index) {
+    const ExperimentSpec& e = plan.job.experiments[index];
+    for (std::uint32_t r = 0; e.kind == ExperimentKind::kLayerProbes && r < plan.rows.size(); ++r) {
+      const auto accuracy = results.at<double>(e.id + "_accuracy", r),
+                 auc = results.at<double>(e.id + "_auc", r);
+      for (std::size_t skill = 0; skill < schedule::kProbeSkillCount; ++skill)
+        for (std::uint32_t b = 0; b < schedule::experiment_items(plan, index, r); ++b) {
+          const std::size_t at = b * schedule::kProbeSkillCount + skill;
+          line.start();
+          line.add("experiment", "", text_cell(e.id), Where::kFiles);
+          line.add("row", "", text_cell(plan.rows[r].label), Where::kFiles);
+          line.add("skill", "", text_cell(schedule::kProbeSkills[skill]), Where::kFiles);
+          line.add("block", "", count_cell(b), Where::kFiles);
+          line.add("accuracy", "", number_cell(accuracy[at], 3), Where::kFiles);
+          line.add("auc", "", number_cell(auc[at], 3), Where::kFiles);
+        }
+    }
+  }
+  table.notes = {
+      "Held-out accuracy of each skill's probe on the states behind a block (0: the first); auc: of "
+      "`cited`."};
+  return table;
+}
+
 Table sweep_table(const Results& results) {
   const schedule::Plan& plan = results.plan;
   Table table{"sweep", "Cascade thresholds and votes of fewer heads", {}, {}, {}};

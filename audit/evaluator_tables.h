@@ -13,6 +13,8 @@ Table evaluator_table(const schedule::Results& results);
 Table methods_table(const schedule::Results& results);
 // One line a (probe experiment, row, skill), the curve over the blocks included.
 Table probes_table(const schedule::Results& results);
+// The same curves for files and pictures: row, skill, block, accuracy, auc; one line a (row, skill, block).
+Table probe_layers_table(const schedule::Results& results);
 // Thresholds chosen on validation, and votes of fewer heads; one line a (decision heads, row).
 Table sweep_table(const schedule::Results& results);
 

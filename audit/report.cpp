@@ -92,6 +92,7 @@ Report make_report(const Results& results) {
                                          evaluator_table(results),
                                          methods_table(results),
                                          probes_table(results),
+                                         probe_layers_table(results),
                                          sweep_table(results),
                                          failed_units_table(results)})
     if (!table.rows.empty()) report.tables.push_back(std::move(table));

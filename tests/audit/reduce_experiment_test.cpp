@@ -3,49 +3,19 @@
 #include <cmath>
 
 #include "audit/reduce.h"
-#include "schedule/results.h"
-#include "tests/schedule/sample_study.h"
+#include "tests/audit/study_results.h"
 
 namespace brinkmap::audit {
 namespace {
 
+using sample::fresh_study;
+using sample::put_experiment;
+using sample::put_heads;
 using schedule::Results;
 using schedule::SlabSet;
-using schedule::Unit;
-using schedule::UnitKind;
-
-// Fills every unit of one experiment.
-template <class Fill>
-void put(Results& results, const std::string& experiment, Fill fill) {
-  const schedule::Plan plan = results.plan;
-  for (const Unit& u : plan.units) {
-    if (u.kind != UnitKind::kHeads || plan.job.experiments[u.item].id != experiment) continue;
-    const auto fields = schedule::unit_fields(plan, u.kind, u.item);
-    SlabSet slabs(fields, u.end - u.begin);
-    for (std::uint32_t i = u.begin; i < u.end; ++i) fill(slabs, u.row, i, i - u.begin);
-    results.put({u.id, false, "", slabs.take(), 0.5, 0});
-  }
-}
-
-// Heads that are right on the first `right` of the six test items, two of each class in turn, and say the
-// next class elsewhere; `no_op` of those with a method.
-void put_heads(Results& results, const std::string& experiment, std::size_t right, bool no_op = false) {
-  put(results, experiment, [&](SlabSet& slabs, std::uint32_t, std::uint32_t, std::size_t at) {
-    const std::size_t tests = 6;
-    for (std::size_t t = 0; t < tests; ++t) {
-      slabs.get<std::uint8_t>("prediction")[at * tests + t] =
-          static_cast<std::uint8_t>(t < right ? t % 3 : (t + 1) % 3);
-      slabs.get<std::uint8_t>("validation_class")[at * tests + t] = static_cast<std::uint8_t>(t % 3);
-      for (std::size_t c = 0; c < 3; ++c) slabs.get<float>("logit")[(at * tests + t) * 3 + c] = 0;
-    }
-    if (slabs.has("same_features")) slabs.get<std::uint8_t>("same_features")[at] = no_op ? 1 : 0;
-  });
-}
-
-Results fresh() { return Results::empty(schedule::expand(sample::study(), sample::study_facts())); }
 
 TEST(ReduceExperiment, ComparesHeadsSeedBySeed) {
-  Results r = fresh();
+  Results r = fresh_study();
   put_heads(r, "decision", 3);
   put_heads(r, "frozen", 3);
   put_heads(r, "dirsup", 5);
@@ -61,7 +31,7 @@ TEST(ReduceExperiment, ComparesHeadsSeedBySeed) {
 }
 
 TEST(ReduceExperiment, ReportsANoOpAsNoResult) {
-  Results r = fresh();
+  Results r = fresh_study();
   put_heads(r, "decision", 3);
   put_heads(r, "reorder", 5, true);
   reduce_row(r, 2);
@@ -71,7 +41,7 @@ TEST(ReduceExperiment, ReportsANoOpAsNoResult) {
 }
 
 TEST(ReduceExperiment, ComparesNothingWhileASeedIsMissing) {
-  Results r = fresh();
+  Results r = fresh_study();
   put_heads(r, "decision", 3);
   reduce_row(r, 0);
   EXPECT_TRUE(std::isnan(r.value<double>("dirsup_p_wilcoxon", 0)));
@@ -81,15 +51,8 @@ TEST(ReduceExperiment, ComparesNothingWhileASeedIsMissing) {
 }
 
 TEST(ReduceExperiment, SeesAnInvertedProbe) {
-  Results r = fresh();
-  put(r, "probes", [](SlabSet& slabs, std::uint32_t row, std::uint32_t block, std::size_t at) {
-    for (std::size_t skill = 0; skill < 3; ++skill) {
-      const double best = row == 2 && skill == 0 ? 0.0 : 4.0;
-      const double value = 0.9 - 0.05 * row - 0.1 * std::abs(block - best);
-      slabs.get<double>("accuracy")[at * 3 + skill] = value;
-      slabs.get<double>("auc")[at * 3 + skill] = skill == 1 ? value + 0.01 : std::nan("");
-    }
-  });
+  Results r = fresh_study();
+  sample::put_probes(r);
   for (std::uint32_t row = 0; row < 3; ++row) reduce_row(r, row);
   EXPECT_EQ(r.at<std::int32_t>("probes_peak_block", 0)[0], 4);
   EXPECT_EQ(r.at<std::int32_t>("probes_peak_block", 2)[0], 0);
@@ -101,8 +64,8 @@ TEST(ReduceExperiment, SeesAnInvertedProbe) {
 }
 
 TEST(ReduceExperiment, JudgesEvidenceOnTheTestLines) {
-  Results r = fresh();
-  put(r, "cited", [](SlabSet& slabs, std::uint32_t row, std::uint32_t item, std::size_t at) {
+  Results r = fresh_study();
+  put_experiment(r, "cited", [](SlabSet& slabs, std::uint32_t row, std::uint32_t item, std::size_t at) {
     for (std::size_t j = 0; j < 3 + item % 2; ++j)
       slabs.get<double>("score")[at * 4 + j] = row == 0 ? 0.5 : item % 2 == 1 ? 0.9 : 0.1;
   });
@@ -115,8 +78,8 @@ TEST(ReduceExperiment, JudgesEvidenceOnTheTestLines) {
 }
 
 TEST(ReduceExperiment, GivesTheMedianSpeedAndItsRange) {
-  Results r = fresh();
-  put(r, "speed", [](SlabSet& slabs, std::uint32_t, std::uint32_t repetition, std::size_t at) {
+  Results r = fresh_study();
+  put_experiment(r, "speed", [](SlabSet& slabs, std::uint32_t, std::uint32_t repetition, std::size_t at) {
     slabs.get<double>("seconds")[at] = 2.0;
     slabs.get<double>("baseline_seconds")[at] = 3.0 + repetition;
     slabs.get<std::int64_t>("tokens")[at] = 100;
