@@ -94,6 +94,7 @@ SuiteFacts suite_from(const json& j) {
 std::string facts_to_text(const Facts& facts) {
   json j{{"models", json::array()},
          {"suites", json::array()},
+         {"recipes", facts.recipes},
          {"recipe_bytes", facts.recipe_bytes},
          {"resolved_recipes", facts.resolved_recipes},
          {"calibration_sha256", facts.calibration_sha256},
@@ -109,6 +110,7 @@ Facts facts_from_text(const std::string& text, const std::string& source) {
     Facts facts;
     for (const json& m : j.at("models")) facts.models.push_back(model_from(m));
     for (const json& s : j.at("suites")) facts.suites.push_back(suite_from(s));
+    facts.recipes = j.value("recipes", facts.recipes);
     j.at("recipe_bytes").get_to(facts.recipe_bytes);
     facts.resolved_recipes = j.value("resolved_recipes", facts.resolved_recipes);
     j.at("calibration_sha256").get_to(facts.calibration_sha256);

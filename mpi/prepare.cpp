@@ -1,5 +1,7 @@
 #include "mpi/prepare.h"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -33,6 +35,26 @@ void check_recipes(const schedule::Job& job) {
       if (worker::needs_calibration(recipe))
         throw InputError(job.path, "models[" + std::to_string(m) + "].recipes",
                          "recipe '" + recipe + "' needs calibration text: give the job a key 'calibration'");
+}
+
+// The recipes of a model's rows: those of the job, `each` written out.
+std::vector<std::string> row_recipes(const worker::Checkpoint& file, const schedule::Job& job,
+                                     const schedule::ModelSpec& model) {
+  std::vector<std::string> out;
+  for (const std::string& recipe : model.recipes) {
+    const std::vector<std::string> rows = worker::expand_each(file, recipe);
+    if (rows != std::vector{recipe}) spdlog::info("{}: {} rows of {}", model.id, rows.size(), recipe);
+    for (const std::string& row : rows) {
+      if (std::find(out.begin(), out.end(), row) != out.end())
+        throw InputError(job.path, "recipes of " + model.id, "recipe '" + row + "' is given twice");
+      out.push_back(row);
+    }
+    if (out.size() > schedule::kMostRowsOfModel)
+      throw InputError(job.path, "recipes of " + model.id,
+                       "expected at most " + std::to_string(schedule::kMostRowsOfModel) + " rows, found " +
+                           std::to_string(out.size()));
+  }
+  return out;
 }
 
 // What the plan must know of a model's recipes; nothing is quantized yet.
@@ -80,12 +102,14 @@ Prepared prepare(const std::string& job_path) {
   if (!job.calibration.file.empty()) facts.calibration_sha256 = worker::sha256_file(job.calibration.file);
   if (!job.encoder.path.empty())
     facts.encoder = worker::model_facts(*worker::Checkpoint::open(job.encoder.path));
-  for (const schedule::ModelSpec& model : job.models) {
+  for (schedule::ModelSpec& model : job.models) {
     const auto file = worker::Checkpoint::open(model.path);
     const auto tokenizer = worker::Tokenizer::from_gguf(*file);
     facts.models.push_back(worker::model_facts(*file));
     if (std::any_of(model.recipes.begin(), model.recipes.end(), worker::needs_calibration))
       worker::read_calibration(job.calibration, *tokenizer);  // throws when the text is too short
+    model.recipes = row_recipes(*file, job, model);
+    facts.recipes.push_back(model.recipes);
     RecipeFacts recipes = recipe_facts(file, model, facts.models.back().sha256, job.seed);
     facts.resolved_recipes.push_back(std::move(recipes.resolved));
     facts.recipe_bytes.push_back(std::move(recipes.bytes));

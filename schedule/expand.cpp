@@ -145,6 +145,19 @@ void check_experiments(const Plan& plan) {
   }
 }
 
+// The job's recipes become those of the rows.
+void take_recipes(Plan& plan) {
+  std::vector<std::vector<std::string>>& recipes = plan.facts.recipes;
+  if (!recipes.empty() && recipes.size() != plan.job.models.size())
+    throw Error("recipes do not fit the job's models");
+  for (std::size_t m = 0; m < recipes.size(); ++m) {
+    if (recipes[m].size() > kMostRowsOfModel ||
+        std::set(recipes[m].begin(), recipes[m].end()).size() != recipes[m].size())
+      throw Error("facts hold too many recipes or one twice");
+    plan.job.models[m].recipes = recipes[m];
+  }
+}
+
 void make_rows(Plan& plan) {
   for (std::uint32_t m = 0; m < plan.job.models.size(); ++m) {
     const ModelSpec& model = plan.job.models[m];
@@ -284,6 +297,7 @@ Plan expand(Job job, Facts facts) {
   Plan plan;
   plan.job = std::move(job);
   plan.facts = std::move(facts);
+  take_recipes(plan);
   check_facts(plan);
   check_encoder(plan);
   make_rows(plan);

@@ -270,7 +270,9 @@ Job read_job(const std::string& path) { return parse_job(read_yaml(path), path);
 std::string read_recipe_file(const std::string& path) {
   const YAML::Node root = load(read_yaml(path), path);
   try {
-    return read_recipe(Place{path, ""}, root);
+    const std::vector<std::string> recipes = read_recipes(Place{path, ""}, root);
+    if (recipes.size() != 1) Place{path, ""}.fail(root, "expected one recipe, found several");
+    return recipes.front();
   } catch (const YAML::Exception& e) {
     throw InputError(path, e.mark.is_null() ? "" : "line " + std::to_string(e.mark.line + 1),
                      "not a recipe: " + e.msg);

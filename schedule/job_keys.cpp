@@ -21,8 +21,8 @@ Key<ModelSpec> recipes_key() {
       "recipes",
       Need::kRequired,
       Role::kValue,
-      "list of recipe names and maps {hybrid: ...}",
-      "ways to quantize the model, one row each",
+      "list of recipe names and maps {hybrid: ...} or {each: ...}",
+      "ways to quantize the model, one row each; each: as many rows as the model has such parts",
       [](const Place& p, const YAML::Node& n, ModelSpec& out) {
         if (!n.IsSequence() || n.size() == 0)
           p.fail(n, "expected a list of at least one recipe, found " + (n.IsSequence() ? "none" : quoted(n)));
@@ -31,10 +31,11 @@ Key<ModelSpec> recipes_key() {
                         std::to_string(n.size()));
         std::size_t i = 0;
         for (const YAML::Node& item : n) {
-          const std::string recipe = read_recipe(p.item(i++), item);
-          for (const std::string& other : out.recipes)
-            if (other == recipe) p.fail(item, "recipe '" + recipe + "' is given twice");
-          out.recipes.push_back(recipe);
+          for (const std::string& recipe : read_recipes(p.item(i++), item)) {
+            if (std::find(out.recipes.begin(), out.recipes.end(), recipe) != out.recipes.end())
+              p.fail(item, "recipe '" + recipe + "' is given twice");
+            out.recipes.push_back(recipe);
+          }
         }
       },
       [](const ModelSpec& in) {

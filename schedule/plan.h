@@ -28,13 +28,19 @@ struct Variable {
   std::uint32_t item = 0;        // index of the suite or experiment it belongs to
 };
 
+// Rows that a model may have, those of `each` written out.
+inline constexpr std::size_t kMostRowsOfModel = 4096;
+
 // Facts measured before planning, in job order. Everything expand() needs besides the job text.
 struct Facts {
   std::vector<ModelFacts> models;
   std::vector<SuiteFacts> suites;
   ModelFacts encoder;              // of the job's encoder; sha256 is empty when it has none
   std::string calibration_sha256;  // of the job's calibration text; empty when it has none
-  // [model][recipe, in ModelSpec order] bytes of all tensors of the row; empty: not known (bytes and
+  // [model] recipes of its rows; empty: those that the job names. They differ where a recipe of the job is one
+  // row for each part of the model: expand() puts them into its job.
+  std::vector<std::vector<std::string>> recipes;
+  // [model][recipe of `recipes`] bytes of all tensors of the row; empty: not known (bytes and
   // bits_per_weight stay unset).
   std::vector<std::vector<std::uint64_t>> recipe_bytes;
   // The same for Row::resolved; empty: no recipe selects matrices.

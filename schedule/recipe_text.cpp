@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::size_t kMostModules = 4096;
 constexpr std::size_t kMostLists = 16;
+constexpr std::size_t kMostFormats = 16;
 constexpr std::size_t kLongestHybrid = std::size_t{1} << 19;
 constexpr std::int64_t kMostBudget = std::int64_t{1} << 50;  // up to here its text in MB is exact
 
@@ -34,8 +35,15 @@ struct Hybrid {
   std::vector<List> lists;
 };
 
+// One row for each module, type or block of a model: that one in a format of `to`, everything else in `rest`.
+struct Each {
+  std::string of, rest;
+  std::vector<std::string> to;
+};
+
 struct RecipeMap {
   Hybrid hybrid;
+  Each each;
 };
 
 template <class T>
@@ -129,10 +137,41 @@ const std::vector<Key<Hybrid>>& hybrid_keys() {
   return keys;
 }
 
+Key<Each> to_key() {
+  return {"to",
+          Need::kRequired,
+          Role::kValue,
+          "list of recipes",
+          "recipes that the matrices of a row take, one row for each",
+          [](const Place& p, const YAML::Node& n, Each& out) {
+            if (!n.IsSequence() || n.size() == 0 || n.size() > kMostFormats)
+              p.fail(n, "expected a list of 1.." + std::to_string(kMostFormats) + " recipes, found " +
+                            (n.IsSequence() ? std::to_string(n.size()) : quoted(n)));
+            for (std::size_t i = 0; i < n.size(); ++i) {
+              const std::string format = read_id(p.item(i), n[i]);
+              if (std::find(out.to.begin(), out.to.end(), format) != out.to.end())
+                p.fail(n[i], "recipe '" + format + "' is given twice");
+              out.to.push_back(format);
+            }
+          },
+          [](const Each&) { return std::string(); }};
+}
+
+const std::vector<Key<Each>>& each_keys() {
+  static const std::vector<Key<Each>> keys{
+      word_key("of", &Each::of, {"module", "type", "block"},
+               "what changes in a row: a matrix of the blocks, all of a kind, or all of a block")
+          .required(),
+      id_key("rest", &Each::rest, "recipe of everything else").required(),
+      to_key(),
+  };
+  return keys;
+}
+
 const std::vector<Key<RecipeMap>>& recipe_keys() {
   static const std::vector<Key<RecipeMap>> keys{
-      map_key("hybrid", &RecipeMap::hybrid, hybrid_keys(), "two recipes, one for selected matrices")
-          .required(),
+      map_key("hybrid", &RecipeMap::hybrid, hybrid_keys(), "two recipes, one for selected matrices"),
+      map_key("each", &RecipeMap::each, each_keys(), "rows that change one part of the model each"),
   };
   return keys;
 }
@@ -191,18 +230,24 @@ std::string short_hash(std::string_view text) {
 
 }  // namespace
 
-std::string read_recipe(const Place& place, const YAML::Node& node) {
+std::vector<std::string> read_recipes(const Place& place, const YAML::Node& node) {
   if (node.IsMap()) {
     RecipeMap map;
     read_map(place, node, recipe_keys(), map);
-    return text_of(place.inside("hybrid"), node["hybrid"], map.hybrid);
+    if (node.size() != 1)
+      place.fail(node, "expected one of the keys hybrid and each, found " + std::to_string(node.size()));
+    if (node["hybrid"]) return {text_of(place.inside("hybrid"), node["hybrid"], map.hybrid)};
+    std::vector<std::string> recipes;
+    for (const std::string& format : map.each.to)
+      recipes.push_back(map.each.rest + "+" + format + "(each," + map.each.of + ")");
+    return recipes;
   }
-  if (!node.IsScalar() || node.Scalar().find('(') == std::string::npos) return read_id(place, node);
+  if (!node.IsScalar() || node.Scalar().find('(') == std::string::npos) return {read_id(place, node)};
   const std::string text = read_text(place, node, kLongestHybrid);
   for (const char c : text)
     if (std::string_view(" \"'\\").find(c) != std::string_view::npos || static_cast<unsigned char>(c) < 0x21)
       place.fail(node, "expected a recipe without spaces and quotes, found " + quoted(node));
-  return text;
+  return {text};
 }
 
 std::string recipe_label(std::string_view recipe) {
@@ -213,9 +258,11 @@ std::string recipe_label(std::string_view recipe) {
     const std::size_t end = at == std::string_view::npos ? at : recipe.find(')', at);
     if (end == std::string_view::npos) return out + std::string(recipe);
     const std::string_view modules = recipe.substr(at + kList.size(), end - at - kList.size());
+    const auto count = std::count(modules.begin(), modules.end(), ',');
     out += std::string(recipe.substr(0, at)) + "(" +
-           std::to_string(std::count(modules.begin(), modules.end(), ',')) + " listed," +
-           short_hash(modules) + ")";
+           (count == 1 ? std::string(modules.substr(1))
+                       : std::to_string(count) + " listed," + short_hash(modules)) +
+           ")";
     recipe.remove_prefix(end + 1);
   }
 }
@@ -225,6 +272,7 @@ std::string describe_recipe_keys() {
   describe_keys(out, "recipes[].hybrid", hybrid_keys());
   describe_keys(out, "recipes[].hybrid.select", selection_keys());
   describe_keys(out, "recipes[].hybrid.lists[]", list_keys());
+  describe_keys(out, "recipes[].each", each_keys());
   return out;
 }
 

@@ -61,6 +61,11 @@ std::optional<HybridSelection> parse_selection(const std::vector<std::string_vie
   out.by = words[0];
   std::size_t at = 1;
   const auto next = [&] { return at < words.size() ? words[at++] : std::string_view(); };
+  if (out.by == "each" || out.by == "type" || out.by == "block") {
+    out.of = next();
+    const bool known = out.by != "each" || out.of == "module" || out.of == "type" || out.of == "block";
+    return known && is_name(out.of) && at == words.size() ? std::optional(out) : std::nullopt;
+  }
   const bool random = out.by == "random";
   if (!random) {
     if (std::find(kFigures.begin(), kFigures.end(), out.by) == kFigures.end()) return std::nullopt;

@@ -94,18 +94,54 @@ std::vector<bool> within_budget(const Checkpoint& base, const std::string& name,
   return kept;
 }
 
+std::string part_of(const GgufTensor& matrix, std::string_view what) {
+  if (what == "module") return std::string(module_name(matrix.name));
+  return what == "type" ? std::string(module_type(matrix.name)) : std::to_string(layer_of(matrix.name));
+}
+
+std::vector<bool> of_part(const Checkpoint& base, const std::string& name, const Matrices& matrices,
+                          const HybridSelection& select) {
+  std::vector<bool> kept;
+  for (const GgufTensor* matrix : matrices) kept.push_back(part_of(*matrix, select.by) == select.of);
+  if (std::find(kept.begin(), kept.end(), true) == kept.end())
+    throw InputError(base.path(), "recipe '" + printable(name) + "'",
+                     select.by == "each" ? "expected one row, found several: name a module, type or block"
+                                         : "the model has no matrix of this " + select.by);
+  return kept;
+}
+
+std::vector<bool> selected(const Checkpoint& base, const std::string& name, const HybridRecipe& recipe,
+                           const Matrices& matrices, std::uint64_t seed,
+                           const std::function<std::vector<MatrixSpectrum>()>& spectra) {
+  const HybridSelection& select = *recipe.parts.front().select;
+  if (!select.of.empty()) return of_part(base, name, matrices, select);
+  const std::vector<Place> ranked = places(matrices, figures(matrices, select, seed, spectra), select);
+  return select.budget != 0 ? within_budget(base, name, recipe, matrices, ranked)
+                            : within_share(ranked, select.percent);
+}
+
 }  // namespace
+
+std::vector<std::string> expand_each(const Checkpoint& base, const std::string& name) {
+  const std::optional<HybridRecipe> recipe = parse_hybrid(name);
+  if (!recipe || recipe->resolved() || recipe->parts.front().select->by != "each") return {name};
+  const std::string& of = recipe->parts.front().select->of;
+  std::vector<std::string> rows;
+  for (const GgufTensor* matrix : block_matrices(base)) {
+    std::string row = recipe->rest + "+" + recipe->parts.front().keep + "(" + (of == "module" ? "list" : of) +
+                      "," + part_of(*matrix, of) + ")";
+    if (std::find(rows.begin(), rows.end(), row) == rows.end()) rows.push_back(std::move(row));
+  }
+  return rows;
+}
 
 std::string resolve_hybrid(const Checkpoint& base, const std::string& name, std::uint64_t seed,
                            const std::function<std::vector<MatrixSpectrum>()>& spectra) {
   const std::optional<HybridRecipe> recipe = parse_hybrid(name);
   if (!recipe || recipe->resolved()) return name;
   const HybridPart& part = recipe->parts.front();
-  const HybridSelection& select = *part.select;
   const Matrices matrices = block_matrices(base);
-  const std::vector<Place> ranked = places(matrices, figures(matrices, select, seed, spectra), select);
-  const std::vector<bool> kept = select.budget != 0 ? within_budget(base, name, *recipe, matrices, ranked)
-                                                    : within_share(ranked, select.percent);
+  const std::vector<bool> kept = selected(base, name, *recipe, matrices, seed, spectra);
   std::string out = recipe->rest + "+" + part.keep + "(list";
   for (std::size_t i = 0; i < matrices.size(); ++i)
     if (kept[i]) out += "," + std::string(module_name(matrices[i]->name));

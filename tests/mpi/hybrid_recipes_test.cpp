@@ -24,6 +24,10 @@ TEST(HybridRecipes, OfEveryMapAreReadByTheWorker) {
   add("{by: random, budget_gb: 1.5, within: model, draw: 1000000}");
   add("{by: list, modules: [blk.0.attn_q, output]}");
   add("{by: list, modules: []}");
+  for (const char* of : {"module", "type", "block"}) {
+    maps += ", {each: {of: " + std::string(of) + ", rest: bf16, to: [nf4, q2_k]}}";
+    count += 2;
+  }
   std::string text = sample::kJob;
   const std::string from = "[bf16, q8_0, q4_k_m]";
   text.replace(text.find(from), from.size(), "[bf16" + maps + "]");

@@ -142,6 +142,12 @@ TEST(HybridGrammar, RefusesWhatIsNearlyOne) {
                           "nf4+bf16(list,a))",
                           "nf4+bf16(list,a)+",
                           "nf4+bf16(alpha,top,25%)+q8_0(list,a)",
+                          "nf4+bf16(each)",
+                          "nf4+bf16(each,layer)",
+                          "nf4+bf16(each,module,x)",
+                          "nf4+bf16(type)",
+                          "nf4+bf16(type,)",
+                          "nf4+bf16(block,1,2)",
                           "nf4 +bf16(list,a)"})
     EXPECT_FALSE(parse_hybrid(bad)) << bad;
 }
@@ -170,6 +176,28 @@ TEST_F(Hybrid, KeepsAShareOfEachType) {
   EXPECT_EQ(kept("nf4+bf16(alpha,top,25%)"), second) << "half of one rounds up";
   EXPECT_TRUE(kept("nf4+bf16(alpha,top,24.9%)").empty());
   EXPECT_EQ(kept("nf4+bf16(alpha,top,100%)").size(), 14u);
+}
+
+TEST_F(Hybrid, KeepsATypeOrABlock) {
+  EXPECT_THAT(kept("bf16+nf4(type,attn_q)"), ElementsAre("blk.0.attn_q", "blk.1.attn_q"));
+  EXPECT_EQ(kept("bf16+nf4(block,1)"), kept("nf4+bf16(depth,top,50%)"));
+  EXPECT_THAT(refusal([&] { resolve("bf16+nf4(type,attn_qkv)"); }),
+              AllOf(HasSubstr("no matrix of this type"), HasSubstr("attn_qkv")));
+  EXPECT_THAT(refusal([&] { resolve("bf16+nf4(block,2)"); }), HasSubstr("no matrix of this block"));
+  EXPECT_THAT(refusal([&] { resolve("bf16+nf4(each,block)"); }), HasSubstr("expected one row"));
+}
+
+TEST_F(Hybrid, OfEachIsARowForEveryPart) {
+  EXPECT_TRUE(is_recipe("bf16+nf4(each,module)"));
+  const std::vector<std::string> modules = expand_each(*file_, "bf16+nf4(each,module)");
+  ASSERT_EQ(modules.size(), 14u);
+  EXPECT_EQ(modules[0], "bf16+nf4(list,blk.0.attn_k)");
+  EXPECT_EQ(modules[13], "bf16+nf4(list,blk.1.ffn_up)");
+  EXPECT_EQ(expand_each(*file_, "bf16+nf4(each,type)").size(), 7u);
+  EXPECT_THAT(expand_each(*file_, "bf16+q2_k(each,block)"),
+              ElementsAre("bf16+q2_k(block,0)", "bf16+q2_k(block,1)"));
+  EXPECT_THAT(expand_each(*file_, "q2_k"), ElementsAre("q2_k"));
+  EXPECT_THAT(expand_each(*file_, "bf16+nf4(list)"), ElementsAre("bf16+nf4(list)"));
 }
 
 TEST_F(Hybrid, KeepsAShareOfTheModel) {
