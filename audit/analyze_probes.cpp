@@ -1,12 +1,13 @@
 #include <fmt/core.h>
 
-#include <cmath>
 #include <map>
 
 #include "audit/analysis_rows.h"
 #include "audit/correlation.h"
+#include "audit/mechanism_blocks.h"
 #include "audit/row_builder.h"
 #include "audit/two_samples.h"
+#include "schedule/job.h"
 
 // Mechanistic probes of the rows of probes*.csv: do they follow RTSI, do they tell hidden danger from neutral
 // (METHOD.md 15)?
@@ -17,15 +18,6 @@ constexpr std::size_t kRatio = 5;  // kProbeNames: safety_error_ratio
 // Depths and widths of the study's models: the layers and the number of neurons its probes take.
 constexpr std::array kStudyDepths = {16, 28, 32};
 constexpr std::array kStudyWidths = {1536, 2048, 2560, 3072, 3584, 4096};
-constexpr int kProbedLayers = 5;
-
-// round(linspace(0.2, 0.8, 5) x depth), halves to even.
-double probed_layer(int depth, int k) {
-  return std::nearbyint((0.2 + 0.6 * k / (kProbedLayers - 1)) * depth);
-}
-
-// floor(0.05 x width).
-double safety_neurons(int width) { return std::floor(width / 20.0); }
 
 std::vector<double> values_of(const std::vector<ProbeRow>& rows, std::size_t probe, const char* regime) {
   std::vector<double> out;
@@ -93,10 +85,10 @@ void add_layers(const std::vector<ProbeLayer>& layers, Figures& figures) {
 
 void analyze_probes(const StudyRows& study, Analysis& out) {
   for (const int depth : kStudyDepths)
-    for (int k = 0; k < kProbedLayers; ++k)
-      out.figures.add(fmt::format("probe.layers.L{}.{}", depth, k), probed_layer(depth, k));
+    for (int k = 0; k < kNeuronBlocks; ++k)
+      out.figures.add(fmt::format("probe.layers.L{}.{}", depth, k), neuron_depth(depth, k));
   for (const int width : kStudyWidths)
-    out.figures.add(fmt::format("probe.safety_neurons.d{}", width), safety_neurons(width));
+    out.figures.add(fmt::format("probe.safety_neurons.d{}", width), schedule::safety_neurons(width));
   add_layers(study.matrix.probe_layers, out.figures);
   const std::vector<ProbeRow>& rows = study.matrix.probes;
   if (rows.empty()) return;

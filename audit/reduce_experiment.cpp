@@ -273,6 +273,8 @@ void reduce_experiment(Results& results, std::uint32_t experiment, std::uint32_t
       return reduce_reranked(results, experiment, row, usable);
     case ExperimentKind::kSpeed:
       return reduce_speed(results, experiment, row, usable);
+    case ExperimentKind::kMechanisms:
+      return reduce_mechanisms(results, experiment, row, usable);
   }
 }
 

@@ -14,6 +14,11 @@ void reduce_experiment(schedule::Results& results, std::uint32_t experiment, std
 // adjusted over them. Nothing for other experiments, and where a seed of either side is missing.
 void reduce_comparisons(schedule::Results& results, std::uint32_t experiment, std::uint32_t row);
 
+// The mechanistic probes of one row (reduce_mechanisms.cpp). `usable` says of every block whether it has a
+// result.
+void reduce_mechanisms(schedule::Results& results, std::uint32_t experiment, std::uint32_t row,
+                       const std::vector<char>& usable);
+
 // The votes of one row's heads (reduce_heads.cpp). `usable` says of every seed whether it has a result.
 void reduce_heads(schedule::Results& results, std::uint32_t experiment, std::uint32_t row,
                   const std::vector<char>& usable);

@@ -6,6 +6,7 @@
 
 #include "audit/break_tables.h"
 #include "audit/evaluator_tables.h"
+#include "audit/mechanism_tables.h"
 #include "audit/paired_tables.h"
 #include "audit/picture_tables.h"
 #include "audit/reading.h"
@@ -94,6 +95,10 @@ Report make_report(const Results& results) {
                                          probes_table(results),
                                          probe_layers_table(results),
                                          sweep_table(results),
+                                         mechanisms_table(results),
+                                         mechanism_tests_table(results, changes),
+                                         mechanism_correlations_table(results, changes, screens),
+                                         mechanism_layers_table(results),
                                          failed_units_table(results)})
     if (!table.rows.empty()) report.tables.push_back(std::move(table));
   return report;

@@ -97,7 +97,7 @@ Prepared prepare(const std::string& job_path) {
   }
   for (const schedule::ExperimentSpec& experiment : job.experiments)
     for (const worker::Suite& suite : p.suites)
-      if (suite.spec.id == experiment.suite && experiment.kind != schedule::ExperimentKind::kSpeed)
+      if (suite.spec.id == experiment.suite && schedule::reads_decisions(experiment.kind))
         worker::check_for_heads(suite);
   if (!job.calibration.file.empty()) facts.calibration_sha256 = worker::sha256_file(job.calibration.file);
   if (!job.encoder.path.empty())

@@ -74,6 +74,12 @@ double experiment_item_cost(const CostModel& model, const Plan& plan, std::uint3
       return prompts / items;
     case ExperimentKind::kSpeed:
       return 2 * prompts / items * std::min(items, static_cast<double>(kSpeedPrompts));
+    case ExperimentKind::kMechanisms: {
+      const std::uint32_t harmless = harmless_suite_of(plan, experiment);
+      const double all =
+          items + (harmless == s ? 0 : static_cast<double>(plan.facts.suites[harmless].ids.size()));
+      return 2 * all * facts.width * dtype_bytes(DType::kF32) / model.state_bytes;  // row and baseline
+    }
   }
   return 0;
 }

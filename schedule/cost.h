@@ -27,6 +27,7 @@ struct CostModel {
   double awq_rate = 11e9;
   double probe_flops = 4e9;    // per second, f64 products of layer probes
   int probe_evaluations = 60;  // of a fold until its gradient is small
+  double state_bytes = 100e6;  // per second, stored states read and compared by mechanistic probes
   int evidence_epochs = 30;    // that an evidence head typically runs
   double decode_share = 0.5;   // of max_new_tokens that a typical answer uses
   double epoch_share = 0.5;    // of max_epochs that a typical head runs before patience ends it

@@ -124,6 +124,19 @@ void check_facts(const Plan& plan) {
   }
 }
 
+// Mechanistic probes compare prompts that should be refused with prompts that should be answered.
+void check_mechanisms(const Plan& plan, std::uint32_t e) {
+  for (const auto& [suite, label, word] :
+       {std::tuple{suite_of(plan, e), std::uint8_t{1}, "refuse"},
+        std::tuple{harmless_suite_of(plan, e), std::uint8_t{0}, "answer"}}) {
+    const std::vector<std::uint8_t>& expected = plan.facts.suites[suite].expected;
+    if (std::find(expected.begin(), expected.end(), label) == expected.end())
+      throw InputError(
+          plan.job.suites[suite].file, "expect",
+          "experiment " + plan.job.experiments[e].id + " needs items with expect '" + word + "', found none");
+  }
+}
+
 void check_experiments(const Plan& plan) {
   for (std::uint32_t e = 0; e < plan.job.experiments.size(); ++e) {
     const ExperimentSpec& spec = plan.job.experiments[e];
@@ -133,7 +146,8 @@ void check_experiments(const Plan& plan) {
                          "expected a block of every model, found " + std::to_string(spec.layer) + "; " +
                              plan.job.models[m].id + " has blocks 0.." +
                              std::to_string(plan.facts.models[m].layers - 1));
-    if (spec.kind == ExperimentKind::kSpeed) continue;
+    if (spec.kind == ExperimentKind::kMechanisms) check_mechanisms(plan, e);
+    if (!reads_decisions(spec.kind)) continue;
     const std::uint32_t suite = suite_of(plan, e);
     const std::vector<Split>& splits = plan.facts.suites[suite].splits;
     for (const auto& [split, name] :
@@ -228,7 +242,7 @@ class RowUnits {
     const ExperimentKind kind = plan_.job.experiments[e].kind;
     const bool whole = kind == ExperimentKind::kEvidenceHead || kind == ExperimentKind::kSpeed;
     UnitLimits own = limits;
-    if (kind == ExperimentKind::kLayerProbes) own.fewest_seeds = 1;
+    if (kind == ExperimentKind::kLayerProbes || kind == ExperimentKind::kMechanisms) own.fewest_seeds = 1;
     if (kind == ExperimentKind::kRerankedPrompts) own.most_seeds = 10000;
     const auto size =
         whole ? items : static_cast<std::uint32_t>(seeds_per_unit(own, costs_.items[e], share_seconds_));
@@ -271,13 +285,16 @@ void add_needs(Plan& plan) {
     const ExperimentSpec& e = plan.job.experiments[u.item];
     if (e.kind == ExperimentKind::kSpeed) continue;
     std::vector<std::uint32_t> rows{u.row};
-    if (e.train_on == TrainOn::kBaseline && u.row != baseline) rows.push_back(baseline);
+    const bool compares = e.train_on == TrainOn::kBaseline || e.kind == ExperimentKind::kMechanisms;
+    if (compares && u.row != baseline) rows.push_back(baseline);
     for (const std::uint32_t row : rows) {
       const auto wait = [&](UnitKind kind, std::uint32_t item) {
         const std::vector<std::uint32_t>& all = units.at({row, kind, item});
         needs.insert(needs.end(), all.begin(), all.end());
       };
       wait(UnitKind::kPrompts, suite_of(plan, u.item));
+      if (e.kind == ExperimentKind::kMechanisms && e.harmless != e.suite)
+        wait(UnitKind::kPrompts, harmless_suite_of(plan, u.item));
       if (!e.reads.empty()) wait(UnitKind::kHeads, experiment_named(plan.job, e.reads));
     }
   }

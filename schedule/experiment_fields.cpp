@@ -159,6 +159,7 @@ void add_speed_rows(const std::string& p, std::vector<Field>& out) {
 std::vector<Field> experiment_unit_fields(const Plan& plan, std::uint32_t index) {
   const ExperimentSpec& e = plan.job.experiments[index];
   const std::string p = e.id + "_";
+  if (e.kind == ExperimentKind::kMechanisms) return mechanism_unit_fields(e.id);
   const Dimension width{"width", widest(plan), {}};
   const Dimension span{e.suite + "_span", most_evidence(plan.facts.suites[suite_of(plan, index)]), {}};
   std::vector<Field> out;
@@ -191,6 +192,8 @@ std::vector<Field> experiment_unit_fields(const Plan& plan, std::uint32_t index)
                                      "time of the baseline, taken in turn with the row's")));
       out.push_back(make_field(p + "tokens", DType::kI64, {}, "token", "tokens computed in that time"));
       break;
+    case ExperimentKind::kMechanisms:
+      break;
   }
   return out;
 }
@@ -217,6 +220,9 @@ std::vector<Field> experiment_row_fields(const Plan& plan, std::uint32_t index) 
       break;
     case ExperimentKind::kSpeed:
       add_speed_rows(p, out);
+      break;
+    case ExperimentKind::kMechanisms:
+      out = mechanism_row_fields(e.id);
       break;
   }
   out.push_back(make_field(p + "missing", DType::kI32, {}, "1",

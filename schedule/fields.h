@@ -22,6 +22,12 @@ std::vector<Field> experiment_unit_fields(const Plan& plan, std::uint32_t experi
 std::vector<Field> suite_row_fields(const Plan& plan, std::uint32_t suite);
 std::vector<Field> experiment_row_fields(const Plan& plan, std::uint32_t experiment);
 
+// Mechanistic probes (mechanism_fields.cpp): what the prompts of a suite that they read leave for them, what
+// their units and their reduction fill.
+void add_mechanism_inputs(const Plan& plan, std::uint32_t suite, std::vector<Field>& out);
+std::vector<Field> mechanism_unit_fields(const std::string& id);
+std::vector<Field> mechanism_row_fields(const std::string& id);
+
 // A field with the fill value of its type: 255, -1, 2^32 - 1 or NaN.
 Field make_field(std::string name, DType dtype, std::vector<Dimension> inner, std::string units,
                  std::string long_name);

@@ -31,14 +31,19 @@ enum class Metric : std::uint8_t { kRougeL, kBertScore, kCoherence };
 // kDecisionHeads: heads on the states of a decision suite, as many as seeds. kLayerProbes: three questions
 // asked of the states behind every block. kEvidenceHead: which evidence lines does the answer rest on?
 // kRerankedPrompts: the suite's prompts again, evidence lines by falling score. kSpeed: tokens a second
-// against the baseline.
+// against the baseline. kMechanisms: what the states of harmful and harmless prompts say about refusing.
 enum class ExperimentKind : std::uint8_t {
   kDecisionHeads,
   kLayerProbes,
   kEvidenceHead,
   kRerankedPrompts,
-  kSpeed
+  kSpeed,
+  kMechanisms
 };
+// Kinds that read a decision suite, split into training, validation and test items.
+constexpr bool reads_decisions(ExperimentKind kind) {
+  return kind != ExperimentKind::kSpeed && kind != ExperimentKind::kMechanisms;
+}
 enum class Pooling : std::uint8_t { kLast, kMean };
 
 // Ways to use an evidence head's scores to clean what a decision head reads (METHODS-evaluator 1.8).
@@ -51,6 +56,10 @@ constexpr bool changes_tokens(Suppression method) {
 
 // Prompts of its suite, from the first, that a speed experiment runs in a repetition.
 inline constexpr int kSpeedPrompts = 16;
+
+// Dimensions of a residual stream of this width that count as safety neurons: the 5 % that tell harmful from
+// harmless prompts best (METHOD.md 15).
+constexpr int safety_neurons(int width) { return width / 20; }
 
 // Row whose states train the heads: the row that they are judged on, or its model's baseline (frozen heads).
 enum class TrainOn : std::uint8_t { kRow, kBaseline };
@@ -119,6 +128,9 @@ struct ExperimentSpec {
   std::string reads;    // experiment whose scores (or, for kReorder, prompts) this one uses; empty: none
   std::string against;  // decision heads that these are compared with, seed by seed; empty: none
   int repetitions = 5;  // of a speed measurement
+  // Mechanistic probes: `suite` gives the prompts that should be refused, this one those that should be
+  // answered; empty elsewhere.
+  std::string harmless;
   // Head training, METHODS-evaluator 1.4: d -> hidden GELU dropout -> 3, AdamW.
   int hidden = 256;
   double dropout = 0.1;

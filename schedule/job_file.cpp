@@ -155,16 +155,32 @@ class CrossCheck {
     own_keys(i);
     reads(i);
     if (!e.against.empty()) against(i);
-    const bool speed = e.kind == ExperimentKind::kSpeed;
+    switch (e.kind) {
+      case ExperimentKind::kSpeed:
+        return suite_of_kind(i, "suite", e.suite, "that generates", generates);
+      case ExperimentKind::kMechanisms:
+        suite_of_kind(i, "suite", e.suite, "of kind refusal", is_refusal);
+        if (!e.harmless.empty()) suite_of_kind(i, "harmless", e.harmless, "of kind refusal", is_refusal);
+        return;
+      default:
+        return suite_of_kind(i, "suite", e.suite, "of kind decision",
+                             [](SuiteKind kind) { return kind == SuiteKind::kDecision; });
+    }
+  }
+
+  static bool is_refusal(SuiteKind kind) { return kind == SuiteKind::kRefusal; }
+
+  // An experiment's key names a suite of a kind that fits.
+  void suite_of_kind(std::size_t i, const char* key, const std::string& id, const char* expected,
+                     bool (*fits)(SuiteKind)) const {
     for (const SuiteSpec& s : job_.suites) {
-      if (s.id != e.suite) continue;
-      if (speed ? !generates(s.kind) : s.kind != SuiteKind::kDecision)
-        fail("experiments", i, "suite",
-             std::string("expected a suite ") + (speed ? "that generates" : "of kind decision") +
-                 ", found '" + e.suite + "' of another kind");
+      if (s.id != id) continue;
+      if (!fits(s.kind))
+        fail("experiments", i, key,
+             std::string("expected a suite ") + expected + ", found '" + id + "' of another kind");
       return;
     }
-    fail("experiments", i, "suite", unknown_name("suite", e.suite, ids(job_.suites)));
+    fail("experiments", i, key, unknown_name("suite", id, ids(job_.suites)));
   }
 
   // Keys that mean nothing to the experiment's kind are mistakes.
@@ -172,6 +188,7 @@ class CrossCheck {
     const ExperimentKind kind = job_.experiments[i].kind;
     std::set<std::string> own{"id", "kind", "suite"};
     if (kind == ExperimentKind::kSpeed) own.insert("repetitions");
+    if (kind == ExperimentKind::kMechanisms) own.insert("harmless");
     if (kind == ExperimentKind::kRerankedPrompts) own.insert({"layer", "reads"});
     if (kind == ExperimentKind::kEvidenceHead || kind == ExperimentKind::kDecisionHeads)
       own.insert(
@@ -255,8 +272,10 @@ Job parse_job(std::string_view text, const std::string& path) {
   for (ModelSpec& m : job.models) m.path = resolved(m.path, path);
   job.calibration.file = resolved(job.calibration.file, path);
   job.encoder.path = resolved(job.encoder.path, path);
-  for (ExperimentSpec& e : job.experiments)
+  for (ExperimentSpec& e : job.experiments) {
     if (e.kind == ExperimentKind::kEvidenceHead && e.layer < 0) e.layer = kAutoEvidenceLayer;
+    if (e.kind == ExperimentKind::kMechanisms && e.harmless.empty()) e.harmless = e.suite;
+  }
   for (SuiteSpec& s : job.suites) {
     s.file = resolved(s.file, path);
     s.phrases = resolved(s.phrases, path);

@@ -181,11 +181,16 @@ const std::vector<Key<ExperimentSpec>>& experiment_keys() {
                   {"layer_probes", ExperimentKind::kLayerProbes},
                   {"evidence_head", ExperimentKind::kEvidenceHead},
                   {"reranked_prompts", ExperimentKind::kRerankedPrompts},
-                  {"speed", ExperimentKind::kSpeed}},
+                  {"speed", ExperimentKind::kSpeed},
+                  {"mechanistic_probes", ExperimentKind::kMechanisms}},
                  "what is trained on the hidden states, or measured")
           .required(),
-      id_key("suite", &ExperimentSpec::suite, "decision suite that is read (speed: one that generates)")
+      id_key("suite", &ExperimentSpec::suite,
+             "decision suite that is read (speed: one that generates; mechanistic_probes: the refusal suite "
+             "with the prompts that should be refused)")
           .required(),
+      id_key("harmless", &ExperimentSpec::harmless,
+             "mechanistic_probes: refusal suite with the prompts that should be answered; none: 'suite'"),
       layer_key<ExperimentSpec>(),
       choice_key("method", &ExperimentSpec::method,
                  {{"none", Suppression::kNone},

@@ -76,6 +76,9 @@ std::vector<int> capture_layers(const Plan& plan, std::uint32_t suite, std::uint
 // What the prompt units of a suite keep of single tokens on a row; nothing when no experiment asks.
 TokenCapture token_capture(const Plan& plan, std::uint32_t suite, std::uint32_t row);
 
+// Whether mechanistic probes read the suite.
+bool reads_mechanisms(const Plan& plan, std::uint32_t suite);
+
 // Whether an experiment reads the suite's evidence lines.
 bool reads_evidence(const Job& job, const SuiteSpec& suite);
 
@@ -111,7 +114,9 @@ struct Reading {
 //       baseline behind.
 //     layer_probes: span means [n, spans, blocks of the unit, w] f32, last tokens [n, blocks of the unit, w]
 //     f32. evidence_head: span tokens and span offsets as above. reranked_prompts: evidence scores [prompts
-//     of the unit, spans] f64. speed: nothing.
+//     of the unit, spans] f64. speed: nothing. mechanistic_probes: last tokens [n, blocks of the unit, w] f32
+//     of `suite`, then of `harmless` where that is another one; the same of the baseline behind, on a row
+//     that is not its baseline.
 //   kPrompts of a perplexity suite with top_k on a row that is not its baseline: top_token, top_logit and
 //   log_sum_exp of the same prompts on the baseline's row.
 //   Others: nothing.
@@ -122,6 +127,8 @@ std::string metric_name(Metric metric);
 
 // Index in Job::suites of the suite that an experiment reads.
 std::uint32_t suite_of(const Plan& plan, std::uint32_t experiment);
+// Of mechanistic probes: the suite of the prompts that should be answered.
+std::uint32_t harmless_suite_of(const Plan& plan, std::uint32_t experiment);
 
 // Block of the job's encoder whose states are read.
 int encoder_layer(const Plan& plan);

@@ -4,11 +4,24 @@
 
 namespace brinkmap::schedule {
 
+namespace {
+
+std::uint32_t suite_named(const Plan& plan, const ExperimentSpec& e, const std::string& suite) {
+  for (std::uint32_t s = 0; s < plan.job.suites.size(); ++s)
+    if (plan.job.suites[s].id == suite) return s;
+  throw Error("experiment " + e.id + " reads no suite of the job");
+}
+
+}  // namespace
+
 std::uint32_t suite_of(const Plan& plan, std::uint32_t experiment) {
   const ExperimentSpec& e = plan.job.experiments.at(experiment);
-  for (std::uint32_t s = 0; s < plan.job.suites.size(); ++s)
-    if (plan.job.suites[s].id == e.suite) return s;
-  throw Error("experiment " + e.id + " reads no suite of the job");
+  return suite_named(plan, e, e.suite);
+}
+
+std::uint32_t harmless_suite_of(const Plan& plan, std::uint32_t experiment) {
+  const ExperimentSpec& e = plan.job.experiments.at(experiment);
+  return suite_named(plan, e, e.harmless);
 }
 
 int encoder_layer(const Plan& plan) {
@@ -72,6 +85,15 @@ class Readings {
     add(e_.suite + "_block_last", unit.row, {0, unit.begin, 0}, {items_, blocks, w});
   }
 
+  // States of both suites of mechanistic probes on a row.
+  void last_tokens(const Unit& unit, std::uint32_t row, std::uint32_t harmless) {
+    const std::uint64_t blocks = unit.end - unit.begin;
+    add(e_.suite + "_block_last", row, {0, unit.begin, 0}, {items_, blocks, width(row)});
+    if (harmless != suite_)
+      add(e_.harmless + "_block_last", row, {0, unit.begin, 0},
+          {plan_.facts.suites.at(harmless).ids.size(), blocks, width(row)});
+  }
+
   void scores(const Unit& unit) {
     add(e_.reads + "_score", unit.row, {unit.begin, 0}, {unit.end - unit.begin, spans_});
   }
@@ -110,6 +132,10 @@ std::vector<Reading> experiment_readings(const Plan& plan, const Unit& unit) {
     case ExperimentKind::kRerankedPrompts:
       readings.scores(unit);
       break;
+    case ExperimentKind::kMechanisms:
+      readings.last_tokens(unit, unit.row, harmless_suite_of(plan, unit.item));
+      if (baseline != unit.row) readings.last_tokens(unit, baseline, harmless_suite_of(plan, unit.item));
+      break;
     case ExperimentKind::kSpeed:
       break;
   }
@@ -138,6 +164,13 @@ bool probes_blocks(const Plan& plan, std::uint32_t suite) {
   });
 }
 
+bool reads_mechanisms(const Plan& plan, std::uint32_t suite) {
+  const std::string& id = plan.job.suites.at(suite).id;
+  return std::any_of(plan.job.experiments.begin(), plan.job.experiments.end(), [&](const ExperimentSpec& e) {
+    return e.kind == ExperimentKind::kMechanisms && (e.suite == id || e.harmless == id);
+  });
+}
+
 bool reads_evidence(const Job& job, const SuiteSpec& suite) {
   return std::any_of(job.experiments.begin(), job.experiments.end(), [&](const ExperimentSpec& e) {
     return e.suite == suite.id && (e.kind == ExperimentKind::kLayerProbes || reads_tokens(e));
@@ -162,6 +195,7 @@ Dimension experiment_axis(const Plan& plan, std::uint32_t experiment) {
     case ExperimentKind::kDecisionHeads:
       return {e.id + "_seed", static_cast<std::uint64_t>(e.seeds), {}};
     case ExperimentKind::kLayerProbes:
+    case ExperimentKind::kMechanisms:
       return block_axis(plan);
     case ExperimentKind::kEvidenceHead:
     case ExperimentKind::kRerankedPrompts:
@@ -173,7 +207,8 @@ Dimension experiment_axis(const Plan& plan, std::uint32_t experiment) {
 }
 
 std::uint32_t experiment_items(const Plan& plan, std::uint32_t experiment, std::uint32_t row) {
-  if (plan.job.experiments.at(experiment).kind == ExperimentKind::kLayerProbes)
+  const ExperimentKind kind = plan.job.experiments.at(experiment).kind;
+  if (kind == ExperimentKind::kLayerProbes || kind == ExperimentKind::kMechanisms)
     return static_cast<std::uint32_t>(plan.facts.models.at(plan.rows.at(row).model).layers);
   return static_cast<std::uint32_t>(experiment_axis(plan, experiment).size);
 }
@@ -208,7 +243,8 @@ std::vector<int> capture_layers(const Plan& plan, std::uint32_t suite, std::uint
 
 TokenCapture token_capture(const Plan& plan, std::uint32_t suite, std::uint32_t row) {
   const int depth = plan.facts.models.at(plan.rows.at(row).model).layers;
-  TokenCapture out{token_slots(plan, suite), probes_blocks(plan, suite) ? depth : 0};
+  TokenCapture out{token_slots(plan, suite), probes_blocks(plan, suite) ? depth : 0,
+                   reads_mechanisms(plan, suite) ? depth : 0};
   for (int& block : out.blocks) block = resolve_layer(block, depth);
   return out;
 }

@@ -200,6 +200,9 @@ struct Evidence {
 struct TokenCapture {
   std::vector<int> blocks;  // tokens of evidence spans behind these blocks, one block a slot, any order
   int depth = 0;            // means of spans and last token behind each of this many blocks; 0: neither
+  // For mechanistic probes: last token behind each of this many blocks and the first answer token's
+  // distribution, no spans; 0: neither.
+  int mechanism_depth = 0;
 
   bool any() const { return !blocks.empty() || depth > 0; }
 };

@@ -162,6 +162,7 @@ std::vector<Field> suite_unit_fields(const Plan& plan, std::uint32_t s) {
   switch (suite.kind) {
     case SuiteKind::kRefusal:
       add_refusal(p, out);
+      add_mechanism_inputs(plan, s, out);
       break;
     case SuiteKind::kDecision:
       add_decision(plan, s, p, out);

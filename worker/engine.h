@@ -22,6 +22,16 @@ struct Continuation {
   std::int32_t score_from = 0;
 };
 
+// How likely the tokens after a prompt are, over the whole vocabulary (first_token.h).
+struct FirstToken {
+  std::int32_t token = -1;  // the most likely one, of equal ones the lowest id; -1: not computed
+  double entropy = 0;       // Shannon's, nat
+  double top1 = 0;          // probability of `token`
+  double top5 = 0;          // of the five most likely together
+  double gini = 0;          // 1 - sum of squared probabilities
+  double range = 0;         // largest logit - smallest
+};
+
 struct Request {
   std::vector<std::int32_t> prompt;         // not empty
   std::int32_t max_new_tokens = 0;          // greedy, stops after an end token; 0: no generation
@@ -30,6 +40,7 @@ struct Request {
   bool capture_last = false;  // hidden state of the last prompt token at EngineOptions::capture_layers
   bool capture_mean = false;  // mean over all prompt tokens
   bool capture_all = false;   // every prompt token's
+  bool first_token = false;   // the distribution of the token after the prompt
   // With prompt_log_probs, after every prompt token but the last:
   std::int32_t top_k = 0;            // the largest logits
   std::vector<std::int32_t> gather;  // [prompt - 1, any] logits of these tokens
@@ -47,6 +58,7 @@ struct Response {
   std::vector<float> top_logits;         // the same
   std::vector<float> log_sums;           // [prompt - 1]: log of the sum of exp(logit); with top_k or gather
   std::vector<float> gathered;           // as Request::gather
+  FirstToken first;                      // with Request::first_token
   bool finite = true;                    // false when a logit was NaN or infinite
 };
 

@@ -5,6 +5,8 @@
 #include <limits>
 #include <numeric>
 
+#include "worker/first_token.h"
+
 namespace brinkmap::worker {
 
 RequestProgress::RequestProgress(const Request& request, Response& response, const EngineOptions& options,
@@ -36,7 +38,8 @@ std::int64_t RequestProgress::positions(const Request& request) {
 }
 
 bool RequestProgress::needs_logits(const Request& request) {
-  return request.max_new_tokens > 0 || !request.continuations.empty() || request.prompt_log_probs;
+  return request.max_new_tokens > 0 || !request.continuations.empty() || request.prompt_log_probs ||
+         request.first_token;
 }
 
 bool RequestProgress::wants_every_token(const Request& request) {
@@ -96,7 +99,7 @@ std::int64_t RequestProgress::rows_with_logits(std::int64_t n) const {
     case Stage::kPrompt: {
       const bool ends = position_ + n == size;
       if (request_->prompt_log_probs) return n;  // the last row too: one more changes nothing
-      return ends && after_prompt() ? 1 : 0;
+      return ends && (after_prompt() || request_->first_token) ? 1 : 0;
     }
     case Stage::kContinuation: {
       const std::int64_t first =
@@ -131,6 +134,9 @@ void RequestProgress::see_logits(std::int64_t i, const LogitRow& row) {
       return;
     }
     first_token_ = static_cast<std::int32_t>(row.largest.index);
+    if (request_->first_token)
+      response_->first =
+          first_token({row.logits, static_cast<std::size_t>(vocab_)}, first_token_, options_->isa);
     for (std::size_t c = 0; c < order_.size(); ++c) score(c, 0, row);
     return;
   }

@@ -52,6 +52,10 @@ void run_evidence(const ExperimentUnit& u);
 void run_reranked(const ExperimentUnit& u, const Tokenizer& tokenizer, const PromptTemplate& around,
                   const RunRequests& run);
 
+// mechanistic_probes: blocks [begin, end); u.suite has the prompts that should be refused, `harmless`, which
+// may be the same suite, those that should be answered (run_mechanisms.cpp).
+void run_mechanisms(const ExperimentUnit& u, const Suite& harmless);
+
 // Seconds that a row or its baseline takes for the requests.
 using TimeRequests = std::function<double(std::span<const Request>)>;
 

@@ -7,6 +7,7 @@
 #include "schedule/error.h"
 #include "worker/evidence_lines.h"
 #include "worker/hash.h"
+#include "worker/mechanism_inputs.h"
 #include "worker/prompt.h"
 #include "worker/repetition.h"
 #include "worker/run_perplexity.h"
@@ -114,7 +115,8 @@ std::vector<Request> make_requests(const PromptShard& shard, bool last, bool mea
     request.max_new_tokens = positions;
     const std::span<const Continuation> scored = labels_of(item, kind, labels);
     request.continuations.assign(scored.begin(), scored.end());
-    request.capture_last = last;
+    request.capture_last = last || shard.tokens.mechanism_depth > 0;
+    request.first_token = shard.tokens.mechanism_depth > 0;
     request.capture_mean = mean;
     request.capture_all = shard.tokens.any();
     auto longest = static_cast<std::size_t>(positions);
@@ -169,6 +171,7 @@ void run_generation(const PromptShard& shard, std::span<const schedule::Field> f
     score(shard, answer, slabs);
     if (last) store_states(shard, fields, "state_last", responses[i].state_last, i, slabs);
     if (mean) store_states(shard, fields, "state_mean", responses[i].state_mean, i, slabs);
+    if (shard.tokens.mechanism_depth > 0) store_mechanism_inputs(shard, fields, responses[i], i, slabs);
   }
   if (shard.suite.spec.needs_encoder()) score_with_encoder(shard.encode, answers, slabs);
 }

@@ -140,7 +140,8 @@ struct UnitRunner::Impl {
           fmt::format("unit asks for prompts [{}, {}) of {}", unit.begin, unit.end, suite.items.size()));
     std::vector<int> layers(capture_layers.begin(), capture_layers.end());
     layers.insert(layers.end(), tokens.blocks.begin(), tokens.blocks.end());
-    for (int block = 0; block < tokens.depth; ++block) layers.push_back(block);
+    for (int block = 0; block < std::max(tokens.depth, tokens.mechanism_depth); ++block)
+      layers.push_back(block);
     std::sort(layers.begin(), layers.end());
     layers.erase(std::unique(layers.begin(), layers.end()), layers.end());
     use_row(unit.row, layers);
@@ -209,7 +210,7 @@ struct UnitRunner::Impl {
   void experiment(const Unit& unit, std::span<const schedule::Slab> inputs, int width, SlabSet& slabs,
                   UnitResult& result) {
     const schedule::ExperimentSpec& spec = job.experiments.at(unit.item);
-    const ExperimentUnit u{job, spec, experiment_suite(spec), unit, inputs, width, pool, slabs};
+    const ExperimentUnit u{job, spec, suite_named(spec, spec.suite), unit, inputs, width, pool, slabs};
     switch (spec.kind) {
       case schedule::ExperimentKind::kDecisionHeads:
         return run_heads(u);
@@ -221,13 +222,15 @@ struct UnitRunner::Impl {
         return reranked(u, result);
       case schedule::ExperimentKind::kSpeed:
         return speed(u);
+      case schedule::ExperimentKind::kMechanisms:
+        return run_mechanisms(u, suite_named(spec, spec.harmless));
     }
   }
 
-  const Suite& experiment_suite(const schedule::ExperimentSpec& spec) const {
+  const Suite& suite_named(const schedule::ExperimentSpec& spec, const std::string& id) const {
     const auto suite =
-        std::find_if(suites.begin(), suites.end(), [&](const Suite& s) { return s.spec.id == spec.suite; });
-    if (suite == suites.end()) throw Error(fmt::format("experiment {}: no suite {}", spec.id, spec.suite));
+        std::find_if(suites.begin(), suites.end(), [&](const Suite& s) { return s.spec.id == id; });
+    if (suite == suites.end()) throw Error(fmt::format("experiment {}: no suite {}", spec.id, id));
     return *suite;
   }
 

@@ -63,10 +63,8 @@ inline void set_bertscore(schedule::Results& r, std::uint32_t row,
   fill<double>(r, "qa_bertscore", row, f);
 }
 
-inline schedule::Results paired_results() {
-  using schedule::Results;
-  Results r =
-      Results::empty(schedule::expand(schedule::parse_job(kPairedJob, "jobs/paired.yaml"), paired_facts()));
+// Every unit done, every prompt refused in every row, and all scores alike.
+inline void fill_paired(schedule::Results& r) {
   r.unit_state.assign(r.unit_state.size(), schedule::UnitState::kDone);
   for (std::uint32_t row = 0; row < kPairedRows; ++row) {
     for (const std::string suite : {"direct", "jailbreak", "benign", "qa"}) {
@@ -80,6 +78,13 @@ inline schedule::Results paired_results() {
     fill<double>(r, "qa_rouge_l", row, [](auto) { return 0.5; });
     set_bertscore(r, row, [](auto) { return 0.8; });
   }
+}
+
+inline schedule::Results paired_results() {
+  using schedule::Results;
+  Results r =
+      Results::empty(schedule::expand(schedule::parse_job(kPairedJob, "jobs/paired.yaml"), paired_facts()));
+  fill_paired(r);
   return r;
 }
 

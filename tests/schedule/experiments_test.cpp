@@ -91,6 +91,42 @@ TEST(Experiments, KeepTokensOfTheEvidenceLayerAndOfTheSuppressedOne) {
   EXPECT_FALSE(token_capture(sample::plan(), 1, 0).any());
 }
 
+TEST(Experiments, OfMechanismsKeepTheLastTokenBehindEveryBlockOfTheirSuites) {
+  const Plan plan = expand(study(), study_facts());
+  EXPECT_EQ(token_capture(plan, 0, 0).mechanism_depth, 6);
+  EXPECT_EQ(token_capture(plan, 1, 0).mechanism_depth, 0);
+  const int states = find_variable(plan, "refusal_block_last");
+  ASSERT_GE(states, 0);
+  EXPECT_TRUE(plan.variables[static_cast<std::size_t>(states)].field.bulk);
+  EXPECT_EQ(find_variable(sample::plan(), "refusal_first_entropy"), -1);
+}
+
+TEST(Experiments, OfMechanismsReadTheBaselineBehindTheirRow) {
+  const Plan plan = expand(study(), study_facts());
+  const auto rows = [&](std::uint32_t row) {
+    std::vector<std::uint32_t> out;
+    for (const Reading& r : unit_readings(plan, units_of(plan, "mechanisms", row).at(0)))
+      out.push_back(r.row);
+    return out;
+  };
+  EXPECT_EQ(rows(0), std::vector<std::uint32_t>{0});
+  EXPECT_EQ(rows(2), (std::vector<std::uint32_t>{2, 0}));
+}
+
+TEST(Experiments, OfMechanismsNeedPromptsOfBothKinds) {
+  Facts facts = study_facts();
+  facts.suites[0].expected.assign(facts.suites[0].expected.size(), 1);
+  EXPECT_THAT([&] { expand(study(), facts); },
+              testing::ThrowsMessage<InputError>(HasSubstr("expect 'answer', found none")));
+  EXPECT_THAT(refusal_of("kind: mechanistic_probes, suite: refusal", "kind: mechanistic_probes, suite: text"),
+              HasSubstr("of kind refusal"));
+  EXPECT_THAT(refusal_of("kind: mechanistic_probes, suite: refusal",
+                         "kind: mechanistic_probes, suite: refusal, harmless: refusals"),
+              HasSubstr("did you mean 'refusal'"));
+  EXPECT_THAT(refusal_of("kind: speed, suite: refusal,", "kind: speed, suite: refusal, harmless: refusal,"),
+              HasSubstr("means nothing"));
+}
+
 TEST(Experiments, OfTimeAreNoPartOfTheDigest) {
   const Plan plan = expand(study(), study_facts());
   for (const char* name : {"speed_seconds", "speed_baseline_seconds", "speed_ratio"})

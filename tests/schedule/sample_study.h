@@ -16,6 +16,7 @@ inline const std::string kStudy = R"(
   - {id: dirsup, kind: decision_heads, suite: decisions, seeds: 20, method: dirsup, reads: cited, against: decision}
   - {id: reorder, kind: decision_heads, suite: decisions, seeds: 20, method: reorder, reads: reranked, against: decision}
   - {id: speed, kind: speed, suite: refusal, repetitions: 3}
+  - {id: mechanisms, kind: mechanistic_probes, suite: refusal}
 vote:)";
 
 inline std::string study_text() {
