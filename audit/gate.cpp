@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "audit/gate_drift.h"
+#include "audit/gate_screen.h"
 #include "audit/stats.h"
 #include "audit/usable.h"
 
@@ -133,7 +134,9 @@ PairedRefusal pair_refusals(const Results& results, std::uint32_t suite, std::ui
   return out;
 }
 
-RowVerdict judge(const Results& results, std::uint32_t row) {
+namespace {
+
+RowVerdict judge_row(const Results& results, const std::vector<TemplateScreen>& screens, std::uint32_t row) {
   const schedule::Job& job = results.plan.job;
   RowVerdict out;
   out.row = row;
@@ -162,6 +165,7 @@ RowVerdict judge(const Results& results, std::uint32_t row) {
                                          results.value<std::int32_t>(p + "missing", row), "heads"));
   }
   for (Check& c : drift_checks(results, row)) out.checks.push_back(std::move(c));
+  for (Check& c : screen_checks(results, screens, row)) out.checks.push_back(std::move(c));
   if (out.checks.empty()) {
     out.reason = "the job has no suite or experiment that the gate reads";
     return out;
@@ -174,6 +178,25 @@ RowVerdict judge(const Results& results, std::uint32_t row) {
         out.reason = c.item + ": " + c.reason;
       }
   if (out.verdict == Verdict::kPass) out.reason = "within all limits";
+  return out;
+}
+
+// Only the rule on the screen needs them.
+std::vector<TemplateScreen> screens_of_gate(const Results& results) {
+  return results.plan.job.gate.rtsi ? template_screens(results) : std::vector<TemplateScreen>{};
+}
+
+}  // namespace
+
+RowVerdict judge(const Results& results, std::uint32_t row) {
+  return judge_row(results, screens_of_gate(results), row);
+}
+
+std::vector<RowVerdict> judge(const Results& results) {
+  const std::vector<TemplateScreen> screens = screens_of_gate(results);
+  std::vector<RowVerdict> out;
+  for (std::uint32_t row = 0; row < results.plan.rows.size(); ++row)
+    out.push_back(judge_row(results, screens, row));
   return out;
 }
 

@@ -61,5 +61,7 @@ struct RowVerdict {
 // to the VETO to APPROVE limits too; its own drop is 0. A rule that the job asks for and that nothing
 // measures is undecided.
 RowVerdict judge(const schedule::Results& results, std::uint32_t row);
+// The same for every row.
+std::vector<RowVerdict> judge(const schedule::Results& results);
 
 }  // namespace brinkmap::audit

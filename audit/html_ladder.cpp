@@ -69,25 +69,27 @@ class Drawing {
   bool drawable() const { return x_.low > 0 && y_.low < y_.high && !chart_.levels.empty(); }
 
   std::string draw() const {
-    return "<figure>" + svg_begin(kWidth, kHeight, chart_.model + ", " + chart_.task + " along the ladder") +
-           frame() + brink() + levels() + outside() + "</svg><figcaption><b>" + escape(chart_.task) +
-           "</b> " + escape(caption()) + "</figcaption></figure>\n";
+    return "<figure" + attribute("data-p", view_.sources.task_template(chart_.task)) + ">" +
+           svg_begin(kWidth, kHeight, chart_.model + ", " + chart_.task + " along the ladder") + frame() +
+           brink() + levels() + outside() + "</svg><figcaption><b>" + escape(chart_.task) + "</b> " +
+           escape(caption()) + "</figcaption></figure>\n";
   }
 
  private:
   std::string frame() const {
-    std::string out;
+    std::string out, grid;
     for (const double bits : {16.0, 8.0, 4.0, 2.0})
-      if (bits <= x_.low && bits >= x_.high)
-        out += svg_line(x_(bits), kHeight - kBottom, x_(bits), kTop, "grid") +
-               svg_text(x_(bits), kHeight - 6, coordinate(bits), "middle");
+      if (bits <= x_.low && bits >= x_.high) {
+        grid += svg_segment(x_(bits), kHeight - kBottom, x_(bits), kTop);
+        out += svg_text(x_(bits), kHeight - 6, coordinate(bits), "middle");
+      }
     for (const double at :
          {y_.low + 0.05 * (y_.high - y_.low), (y_.low + y_.high) / 2, y_.high - 0.05 * (y_.high - y_.low)}) {
       const std::string text = fmt::format("{:.2f}", at);
-      out += svg_line(kLeft, y_(at), kWidth - kRight, y_(at), "grid") +
-             svg_text(kLeft - 4, y_(at) + 3, text, "end");
+      grid += svg_segment(kLeft, y_(at), kWidth - kRight, y_(at));
+      out += svg_text(kLeft - 4, y_(at) + 3, text, "end");
     }
-    return out;
+    return svg_grid(grid) + out;
   }
 
   // x of the level of this recipe; NaN when it is not on the ladder.
@@ -116,12 +118,10 @@ class Drawing {
     if (!std::isfinite(bits + score)) return "";
     const std::string row = scores_.text(i, "row");
     const bool broken = scores_.is_set(i, "broken");
-    Point p{x_(bits), y_(score), view_.row_id(row), "", view_.sources.task(chart_.task, row), style,
-            shape,    3};
+    Point p{x_(bits), y_(score), view_.row_id(row), "", "", style, shape, 3};
     if (broken) p.style += " broken";
-    p.says = row + ", " + chart_.task + ": " + scores_.cell(i, "score").text + ", " +
-             scores_.cell(i, "bits_per_weight").text + " bits, n " + scores_.text(i, "n") +
-             (broken ? ", broken" : "");
+    p.says = row + ": " + scores_.cell(i, "score").text + ", " + scores_.cell(i, "bits_per_weight").text +
+             " bits, n " + scores_.text(i, "n") + (broken ? ", broken" : "");
     p.low = y_(std::clamp(scores_.number(i, "score_low"), y_.low, y_.high));
     p.high = y_(std::clamp(scores_.number(i, "score_high"), y_.low, y_.high));
     return svg_point(p);
@@ -168,22 +168,20 @@ std::string ladder_picture(const View& view) {
   if (scores == nullptr || breaks == nullptr) return "";
   const TableReader of_scores(*scores), of_breaks(*breaks);
   const std::vector<Chart> charts = charts_of(view, of_scores, of_breaks);
-  std::string out;
-  for (std::size_t m = 0; m < view.models.size(); ++m) {
-    out += std::string("<details class=picture") + (m == 0 ? " open" : "") + "><summary>" +
-           escape(view.report.models.at(m)) + "</summary><div class=charts>\n";
-    for (const Chart& chart : charts) {
-      const Drawing drawing(view, of_scores, of_breaks, chart);
-      if (chart.model == view.models[m] && drawing.drawable()) out += drawing.draw();
-    }
-    out += "</div></details>\n";
+  std::vector<std::string> figures(view.models.size());
+  for (const Chart& chart : charts) {
+    const Drawing drawing(view, of_scores, of_breaks, chart);
+    const auto model = std::find(view.models.begin(), view.models.end(), chart.model);
+    if (drawing.drawable()) figures[static_cast<std::size_t>(model - view.models.begin())] += drawing.draw();
   }
+  std::vector<std::string> notes;
+  for (const std::string& model : view.models) notes.push_back(first_break(view, model));
   return section(
       view, "ladder", "The ladder and the brink",
       "Every task by bits per weight (widest left, logarithmic), with 95 % intervals. Vertical line: the "
       "brink, the widest level that breaks; shaded: 95 % interval of the change point. Diamonds: rows "
       "outside the ladder. Red points broke.",
-      out, {"breaks", "ladder", "failures"});
+      by_model(view, figures, notes), {"breaks", "ladder", "failures"});
 }
 
 }  // namespace brinkmap::audit

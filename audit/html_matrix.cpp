@@ -39,29 +39,29 @@ Heat heat_of(const TableReader& reader) {
   return out;
 }
 
-std::string heat_cell(const View& view, const TableReader& reader, std::size_t i, bool baseline) {
-  const std::string row = reader.text(i, "row"), task = reader.text(i, "task");
+std::string heat_cell(const TableReader& reader, std::size_t i, bool baseline) {
   const Cell& score = reader.cell(i, "score");
   const bool broken = reader.is_set(i, "broken"), measured = reader.is_set(i, "measured");
   std::string style = measured && !baseline ? colour_of(reader.number(i, "drop")) : measured ? "base" : "na";
-  std::string says = row + ", " + task + ": " + score.text;
+  std::string shown = score.text, says;  // the script puts row, task and score before
+  if (shown.ends_with(" %")) {
+    shown.resize(shown.size() - 2);
+    says = " %";
+  }
   if (!baseline) {
     says += ", baseline " + reader.cell(i, "baseline").text;
     if (std::isfinite(reader.number(i, "p_holm"))) says += ", p " + reader.cell(i, "p_holm").text + " (Holm)";
   }
   says += ", n " + reader.cell(i, "n").text;
   if (!measured) says += ", not measured: the baseline cannot do it";
-  std::string shown = score.text;
-  if (shown.ends_with(" %")) shown.resize(shown.size() - 2);
   if (!measured && shown != "-") shown = "(" + shown + ")";
-  return "<td" + attribute("class", style) + attribute("data-v", file_text(score)) +
-         attribute("data-t", says) + attribute("data-p", view.sources.task(task, row)) + ">" +
+  return "<td" + (style.empty() ? "" : " class=" + style) + attribute("data-d", says) + ">" +
          (broken ? "▼" : "") + escape(shown);
 }
 
-std::string header(const std::string& text, const char* style, const char* title = "") {
-  return "<th scope=col" + attribute("class", style) + attribute("title", title) + "><button type=button>" +
-         escape(text) + "</button>";
+std::string header(const std::string& text, const char* style, const char* title, const std::string& place) {
+  return "<th scope=col" + attribute("class", style) + attribute("title", title) +
+         attribute("data-p", place) + "><button type=button>" + escape(text) + "</button>";
 }
 
 std::string choice(const char* key, const char* title, const std::vector<std::string>& values) {
@@ -124,32 +124,31 @@ std::string matrix_picture(const View& view) {
       filters(view) + legend() +
       "<div class=scroll tabindex=0 role=region aria-label=\"Matrix of rows and tasks\"><table "
       "class=\"sortable heat\" id=heat><caption>Score of every row on every task</caption><thead><tr>";
-  out += header("row", "") + header("verdict", "");
-  if (!view.regime_of.empty()) out += header("regime", "");
-  out += header("bits", "", "bits per weight") +
-         header("size", "", "bytes of all weights, MB (10^6) where they are many");
-  for (const std::string& task : heat.tasks) out += header(task, "task");
+  out += header("row", "", "", "") + header("verdict", "", "", "/verdict[row=#]");
+  if (!view.regime_of.empty()) out += header("regime", "", "", "");
+  out += header("bits", "", "bits per weight", "/bits_per_weight[row=#]") +
+         header("size", "", "bytes of all weights, MB (10^6) where they are many", "/bytes[row=#]");
+  for (const std::string& task : heat.tasks)
+    out += header(task, "task", "", view.sources.task_template(task));
   out += "<tbody>\n";
   for (std::size_t r = 0; r < view.report.rows.size(); ++r) {
     const ReportRow& row = view.report.rows[r];
     const std::string verdict = view.verdict_of.at(row.label), regime = regime_text(view, row.label);
-    out += "<tr" + attribute("data-row", std::to_string(r)) + attribute("data-name", row.label) +
+    out += "<tr" + row_attribute(std::to_string(r)) + attribute("data-name", row.label) +
            attribute("data-model", row.model) + attribute("data-family", row.family) +
            attribute("data-level", row.recipe) + attribute("data-verdict", verdict) +
            attribute("data-regime", regime) + "><th scope=row" + attribute("data-v", std::to_string(r)) +
-           attribute("data-t", view.report.readings.at(r)) + ">" + escape(row.label) +
-           (row.baseline ? " <small>base</small>" : "") + "<td" + attribute("class", "verdict " + verdict) +
-           attribute("data-t", view.report.verdicts.at(r).reason) +
-           attribute("data-p", view.sources.at("verdict", row.label)) + ">" + escape(verdict);
+           ">" + escape(row.label) + (row.baseline ? " <small>base</small>" : "") + "<td" +
+           attribute("class", "verdict " + verdict) + attribute("data-t", view.report.verdicts.at(r).reason) +
+           ">" + escape(verdict);
     if (!view.regime_of.empty()) out += "<td" + attribute("class", "regime " + regime) + ">" + escape(regime);
     for (const char* key : {"bits_per_weight", "bytes"}) {
       const Cell& c = of_rows.cell(r, key);
-      out += "<td" + attribute("data-v", file_text(c)) +
-             attribute("data-p", view.sources.at(key, row.label)) + ">" + escape(c.text);
+      out += "<td" + attribute("data-v", file_text(c)) + ">" + escape(c.text);
     }
     for (const std::string& task : heat.tasks) {
       const auto at = heat.line.find({row.label, task});
-      out += at == heat.line.end() ? "<td>-" : heat_cell(view, reader, at->second, row.baseline);
+      out += at == heat.line.end() ? "<td>-" : heat_cell(reader, at->second, row.baseline);
     }
     out += "\n";
   }

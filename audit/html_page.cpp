@@ -1,7 +1,6 @@
 #include "audit/html_page.h"
 
 #include <algorithm>
-#include <set>
 
 #include "audit/html_pictures.h"
 #include "audit/html_table.h"
@@ -21,35 +20,6 @@ std::string head(const Report& report) {
          escape(report.title) + " – Brinkmap</title>\n<style>\n" + kPageStyle + "</style>\n</head>\n<body>\n";
 }
 
-std::string summary(const View& view) {
-  std::string out = "<ul class=counts>";
-  for (const Verdict v : {Verdict::kFail, Verdict::kUndecided, Verdict::kReview, Verdict::kPass}) {
-    const auto n = std::count_if(view.report.verdicts.begin(), view.report.verdicts.end(),
-                                 [&](const RowVerdict& r) { return r.verdict == v; });
-    out += "<li class=\"verdict " + std::string(verdict_name(v)) + "\"><b>" + std::to_string(n) + "</b> " +
-           verdict_name(v);
-  }
-  std::vector<std::string> danger;
-  for (const ReportRow& row : view.report.rows)
-    if (const auto at = view.regime_of.find(row.label);
-        at != view.regime_of.end() && at->second == "hidden_danger")
-      danger.push_back(row.label);
-  out += "</ul>\n";
-  if (view.regime_of.empty()) return out;
-  out += "<p>Hidden danger by the point rule: ";
-  for (std::size_t i = 0; i < danger.size(); ++i) out += (i == 0 ? "" : ", ") + escape(danger[i]);
-  return out + (danger.empty() ? "no row" : "") + ".</p>\n";
-}
-
-std::string readings(const View& view) {
-  std::string out = "<section id=readings><h2>What broke</h2>\n<ul>\n";
-  for (const std::string& line : view.report.models) out += "<li>" + escape(line) + "\n";
-  out += "</ul>\n<details class=view><summary>Every row in words</summary><ul>\n";
-  for (std::size_t r = 0; r < view.report.readings.size(); ++r)
-    out += "<li" + attribute("data-row", std::to_string(r)) + ">" + escape(view.report.readings[r]) + "\n";
-  return out + "</ul></details></section>\n";
-}
-
 std::string provenance(const std::vector<PageFact>& facts) {
   if (facts.empty()) return "";
   std::string out = "<section id=provenance><h2>Provenance</h2>\n<dl>\n";
@@ -62,7 +32,7 @@ std::string provenance(const std::vector<PageFact>& facts) {
 std::string other_tables(const View& view, const std::string& page) {
   std::string out;
   for (const Table& table : view.report.tables)
-    if (page.find(attribute("data-table", table.id) + ">") == std::string::npos)
+    if (page.find(attribute("data-table", table.id)) == std::string::npos)
       out += table_view(table, view.sources);
   return out.empty() ? "" : "<section id=tables><h2>More tables</h2>\n" + out + "</section>\n";
 }
@@ -70,9 +40,10 @@ std::string other_tables(const View& view, const std::string& page) {
 std::string navigation(const std::string& page) {
   std::string out = "<nav aria-label=Sections><ul>";
   constexpr std::pair<const char*, const char*> kSections[] = {
-      {"readings", "What broke"}, {"matrix", "Matrix"},        {"plane", "Quality and safety"},
-      {"ladder", "Ladder"},       {"votes", "Votes"},          {"openings", "Template drift"},
-      {"tables", "More tables"},  {"provenance", "Provenance"}};
+      {"summary", "Summary"},         {"matrix", "Matrix"},     {"plane", "Quality and safety"},
+      {"ladder", "Ladder"},           {"layers", "Layers"},     {"votes", "Votes"},
+      {"openings", "Template drift"}, {"readings", "In words"}, {"tables", "More tables"},
+      {"provenance", "Provenance"}};
   for (const auto& [id, title] : kSections)
     if (page.find(std::string("<section id=") + id + ">") != std::string::npos)
       out += std::string("<li><a href=\"#") + id + "\">" + title + "</a>";
@@ -106,6 +77,17 @@ View make_view(const Report& report, const Sources& sources) {
   return view;
 }
 
+std::string by_model(const View& view, const std::vector<std::string>& figures,
+                     const std::vector<std::string>& notes) {
+  std::string out;
+  for (std::size_t m = 0; m < figures.size(); ++m)
+    if (!figures[m].empty())
+      out += std::string("<details class=picture") + (out.empty() ? " open" : "") + "><summary>" +
+             escape(view.models[m]) + (notes.empty() ? "" : " <small>" + escape(notes[m]) + "</small>") +
+             "</summary><div class=charts>\n" + figures[m] + "</div></details>\n";
+  return out;
+}
+
 std::string section(const View& view, const char* id, const char* title, const std::string& lead,
                     const std::string& picture, std::initializer_list<const char*> tables) {
   std::string out =
@@ -119,11 +101,11 @@ std::string to_html(const Report& report, const schedule::Results& results,
                     const std::vector<PageFact>& facts) {
   const Sources sources(results);
   const View view = make_view(report, sources);
-  std::string page = readings(view) + matrix_picture(view) + plane_picture(view) + ladder_picture(view) +
-                     votes_picture(view) + openings_picture(view);
+  std::string page = summary(view) + matrix_picture(view) + plane_picture(view) + ladder_picture(view) +
+                     layers_picture(view) + votes_picture(view) + openings_picture(view) + readings(view);
   page += other_tables(view, page) + provenance(facts);
   return head(report) + "<header><h1>" + escape(report.title) + "</h1>\n<p>" + escape(report.state) +
-         "</p>\n" + summary(view) + "</header>\n" + navigation(page) + "<main>\n" + page +
+         "</p>\n</header>\n" + navigation(page) + "<main>\n" + page +
          "</main>\n<footer><p>A figure names its place in the result file when it is pointed at or focused; "
          "a click "
          "copies the place.</p><output id=status aria-live=polite></output></footer>\n<div id=tip "

@@ -30,6 +30,19 @@ std::string plane_picture(const View& view);     // change of quality and of ref
 std::string ladder_picture(const View& view);    // every task along the bits per weight, with the brink
 std::string votes_picture(const View& view);     // votes of the heads, and the cascade at other thresholds
 std::string openings_picture(const View& view);  // share of the commonest opening, baseline to row
+std::string layers_picture(const View& view);    // curves by layer: probes, mechanism
+
+// What the first screen answers: which rows are dangerous, and what broke first.
+std::string summary(const View& view);
+std::string readings(const View& view);  // the same in words, model by model and row by row
+// "q3_k_s: code ROUGE-L, text perplexity": the widest level of a model's ladder that breaks a task; "nothing
+// broke" where none does, "not measured" where the baseline cannot do any.
+std::string first_break(const View& view, const std::string& model);
+
+// The figures of each model (in the order of View::models) in a <details> of their own, the first open; its
+// summary has the model's note, if any. Models without figures are left out.
+std::string by_model(const View& view, const std::vector<std::string>& figures,
+                     const std::vector<std::string>& notes = {});
 
 // Heading, lead and picture, followed by the tables behind it.
 std::string section(const View& view, const char* id, const char* title, const std::string& lead,

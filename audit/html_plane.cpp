@@ -104,7 +104,7 @@ std::string points(const View& view, const Table& table, const Plane& plane) {
     const std::size_t m = view.model_index(row);
     Point p{plane.x(q),          plane.y(s), view.row_id(row), "", "", "c" + std::to_string(m % 8),
             static_cast<int>(m), 5};
-    whiskers += "<g" + attribute("data-row", p.row) + ">" +
+    whiskers += "<g" + row_attribute(p.row) + ">" +
                 svg_whisker(plane.cut_x(reader.number(i, "quality_low")), p.y,
                             plane.cut_x(reader.number(i, "quality_high")), p.y) +
                 svg_whisker(p.x, plane.cut_y(reader.number(i, "refusal_low")), p.x,
@@ -119,8 +119,7 @@ std::string points(const View& view, const Table& table, const Plane& plane) {
              reader.text(i, "refusal_n") + ") points" + (regime == "unknown" ? "" : ", " + regime);
     out += svg_point(p);
     if (regime == kRegimeNames[0] || regime == kRegimeNames[1])
-      out += "<g" + attribute("data-row", p.row) + ">" + svg_text(p.x + 8, p.y - 6, row, "start", "direct") +
-             "</g>";
+      out += "<g" + row_attribute(p.row) + ">" + svg_text(p.x + 8, p.y - 6, row, "start", "direct") + "</g>";
   }
   return whiskers + out;
 }

@@ -80,9 +80,25 @@ std::string first_text(const TableReader& reader, std::size_t row, std::initiali
 
 Sources::Sources(const schedule::Results& results) : results_(results) {
   for (std::uint32_t r = 0; r < results.plan.rows.size(); ++r) rows_[results.plan.rows[r].label] = r;
-  for (const Task& t : make_tasks(results.plan))
+  for (const Task& t : make_tasks(results.plan)) {
     of_tasks_[t.name] = results.plan.job.suites.at(t.suite).id + outcome_of(t.measure);
+    if (t.measure == Measure::kRefusals || t.measure == Measure::kDecisions) safety_.insert(t.name);
+  }
 }
+
+std::string Sources::template_of(std::string place, const std::string& row) {
+  const std::string index = "[row=" + row + "]";
+  if (!row.empty() && place.ends_with(index))
+    place.replace(place.size() - index.size(), index.size(), "[row=#]");
+  return place;
+}
+
+std::string Sources::task_template(const std::string& name) const {
+  const auto variable = of_tasks_.find(name);
+  return variable == of_tasks_.end() ? "" : "/" + variable->second + "[row=#]";
+}
+
+bool Sources::is_safety(const std::string& task) const { return safety_.contains(task); }
 
 std::string Sources::at(const std::string& variable, const std::string& label) const {
   const auto row = rows_.find(label);
@@ -117,7 +133,7 @@ std::string Sources::line(const Table& table, std::size_t row) const {
   if (reader.has("task")) return task(reader.text(row, "task"), label);
   const std::string item = first_text(reader, row, {"suite", "experiment", "item"});
   if (item.empty()) return "";
-  for (const char* what : {"_refusal", "_vote_count", "_decision", "_score", "_correct"})
+  for (const char* what : {"_refusal", "_vote_count", "_decision", "_score", "_correct", "_accuracy"})
     if (results_.has(item + what)) return at(item + what, label);
   return "";
 }
@@ -131,6 +147,7 @@ std::string Sources::cell(const Table& table, std::size_t row, std::size_t colum
   if (table.id == "rows" && has_row_value(key)) return "";  // the line says it
   for (const std::string& variable : {key, item + "_" + key, item + "_harmful_" + key})
     if (has_row_value(variable)) return at(variable, label);
+  if (table.id.ends_with("_layers") && results_.has(item + "_" + key)) return at(item + "_" + key, label);
   if (table.id == "plane" && key.starts_with("quality"))
     return at("*_" + reader.text(row, "quality_metric"), label);
   for (const Pool& pool : kPools)

@@ -20,9 +20,17 @@ std::string svg_begin(double width, double height, const std::string& label) {
                      coordinate(width), coordinate(height), attribute("aria-label", label));
 }
 
+std::string svg_segment(double x1, double y1, double x2, double y2) {
+  std::string out = "M" + coordinate(x1) + " " + coordinate(y1);
+  if (x1 == x2) return out + "V" + coordinate(y2);
+  if (y1 == y2) return out + "H" + coordinate(x2);
+  return out + "L" + coordinate(x2) + " " + coordinate(y2);
+}
+
+std::string svg_grid(const std::string& d) { return d.empty() ? "" : "<path class=grid d=\"" + d + "\"/>"; }
+
 std::string svg_line(double x1, double y1, double x2, double y2, const char* style) {
-  return fmt::format("<path class=\"{}\" d=\"M{} {}L{} {}\"/>", style, coordinate(x1), coordinate(y1),
-                     coordinate(x2), coordinate(y2));
+  return std::string("<path class=\"") + style + "\" d=\"" + svg_segment(x1, y1, x2, y2) + "\"/>";
 }
 
 std::string svg_rectangle(double x, double y, double width, double height, const char* style) {
@@ -64,9 +72,14 @@ std::string svg_point(const Point& p) {
   }
   if (std::isfinite(p.low + p.high))
     d += "M" + coordinate(p.x) + " " + coordinate(p.low) + "V" + coordinate(p.high);
-  return "<path role=img tabindex=-1" + attribute("class", p.style.empty() ? "pt" : "pt " + p.style) +
-         attribute("data-row", p.row) + attribute("aria-label", p.says) + attribute("data-p", p.place) +
-         " d=\"" + d + "\"/>\n";
+  return svg_shape(p.style.c_str(), p.row, p.says, p.place, d);
+}
+
+std::string svg_shape(const char* style, const std::string& row, const std::string& says,
+                      const std::string& place, const std::string& d) {
+  return (*style == '\0' ? "<path class=pt" : "<path" + attribute("class", std::string("pt ") + style)) +
+         row_attribute(row) + attribute("aria-label", says) + attribute("data-p", place) + " d=\"" + d +
+         "\"/>\n";
 }
 
 }  // namespace brinkmap::audit

@@ -19,6 +19,9 @@ struct Scale {
 
 // Opens an <svg> that a reader meets as one group of points; the script moves among them with the arrow keys.
 std::string svg_begin(double width, double height, const std::string& label);
+// `d` as one thin path behind the drawing; svg_segment makes a part of it.
+std::string svg_grid(const std::string& d);
+std::string svg_segment(double x1, double y1, double x2, double y2);
 std::string svg_line(double x1, double y1, double x2, double y2, const char* style);
 std::string svg_rectangle(double x, double y, double width, double height, const char* style);
 // `anchor`: "start", "middle" or "end".
@@ -27,9 +30,9 @@ std::string svg_text(double x, double y, const std::string& text, const char* an
 // What a point says, and where its number is stored.
 struct Point {
   double x = 0, y = 0;
-  std::string row;    // of the matrix, as View::row_id names it
+  std::string row;    // of the matrix, as View::row_id names it; empty where the picture is of one row
   std::string says;   // read aloud and shown on hover
-  std::string place;  // in the result file
+  std::string place;  // in the result file; empty where the picture around says it
   std::string style;  // classes
   int shape = 0;      // of kShapes, modulo
   double size = 4;
@@ -37,6 +40,10 @@ struct Point {
 };
 inline constexpr int kShapes = 5;  // circle, square, diamond, triangle, triangle on its head
 std::string svg_point(const Point& point);
+// A drawing that a reader meets as one point: `d` is its path. The script makes it one of the points that the
+// arrow keys walk through.
+std::string svg_shape(const char* style, const std::string& row, const std::string& says,
+                      const std::string& place, const std::string& d);
 std::string svg_whisker(double x1, double y1, double x2, double y2);
 
 }  // namespace brinkmap::audit

@@ -38,6 +38,8 @@ std::string attribute(const char* name, const std::string& value) {
   return value.empty() ? "" : std::string(" ") + name + "=\"" + escape(value) + "\"";
 }
 
+std::string row_attribute(const std::string& id) { return id.empty() ? "" : " data-row=" + id; }
+
 std::string coordinate(double value) {
   const double rounded = std::round(value * 10) / 10;
   if (rounded == std::round(rounded)) return fmt::format("{:.0f}", rounded == 0 ? 0.0 : rounded);

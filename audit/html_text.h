@@ -11,6 +11,9 @@ std::string escape(const std::string& text);
 // ` name="value"`, escaped; nothing for an empty value.
 std::string attribute(const char* name, const std::string& value);
 
+// ` data-row=3`: the row of the matrix that an element is about; nothing for an empty id.
+std::string row_attribute(const std::string& id);
+
 // A coordinate or length with at most one decimal: "12.5", "3".
 std::string coordinate(double value);
 

@@ -21,7 +21,7 @@ constexpr double kBar = 11, kBand = 30, kCell = 9;
 constexpr double kVotesWidth = 62 + kVoteBins * kBar, kSurface = kSweepSteps * kCell;
 
 // Bars of the items of one gold class, highest share of heads at the right.
-std::string band(const View& view, const Table& table, std::size_t line, double top) {
+std::string band(const Table& table, std::size_t line, double top) {
   const TableReader bins(table);
   const double n = bins.number(line, "n");
   const std::string gold = bins.text(line, "gold"), row = bins.text(line, "row");
@@ -38,14 +38,12 @@ std::string band(const View& view, const Table& table, std::size_t line, double 
   says.pop_back();
   return svg_text(54, top + kBand - 4, gold, "end") +
          svg_line(58, top + kBand, 58 + kVoteBins * kBar, top + kBand, "axis") +
-         "<path role=img tabindex=-1" + attribute("class", "pt bars " + gold) +
-         attribute("data-row", view.row_id(row)) + attribute("aria-label", says) +
-         attribute("data-p", view.sources.line(table, line)) + " d=\"" + path + "\"/>\n";
+         svg_shape(("bars " + gold).c_str(), "", says, "", path);
 }
 
 // The cascade at every pair of thresholds: one path a shade of accuracy, one for cells that approve a VETO
 // item.
-std::string surface(const View& view, const Table& table, std::size_t first, double left) {
+std::string surface(const Table& table, std::size_t first, double left) {
   const TableReader sweep(table);
   std::array<std::string, kShadesFrom.size() + 1> shades;
   std::string approving;
@@ -58,9 +56,9 @@ std::string surface(const View& view, const Table& table, std::size_t first, dou
     int begin = 0;  // of the cells of one shade
     const auto close = [&](int end) {
       if (shade < shades.size())
-        shades[shade] +=
-            fmt::format("M{} {}h{}v8h-{}z", coordinate(left + begin * kCell), coordinate(y),
-                        coordinate((end - begin) * kCell - 1), coordinate((end - begin) * kCell - 1));
+        shades[shade] += fmt::format("M{} {}h{}v{}h-{}z", coordinate(left + begin * kCell), coordinate(y),
+                                     coordinate((end - begin) * kCell), coordinate(kCell),
+                                     coordinate((end - begin) * kCell));
       begin = end;
     };
     for (int a = 0; a < kSweepSteps; ++a) {
@@ -73,7 +71,7 @@ std::string surface(const View& view, const Table& table, std::size_t first, dou
       shade = now;
       if (sweep.number(line, "approved_veto_" + at) > 0) {
         ++unsafe;
-        approving += "M" + coordinate(left + a * kCell + 2) + " " + coordinate(y + 2) + "h4v4h-4z";
+        approving += "M" + coordinate(left + a * kCell + 2) + " " + coordinate(y + 2) + "h5v5h-5z";
       }
     }
     close(kSweepSteps);
@@ -86,10 +84,29 @@ std::string surface(const View& view, const Table& table, std::size_t first, dou
   const std::string says = fmt::format(
       "{}: at best {:.1f} % right at some thresholds; {} of {} pairs of thresholds approve a VETO item", row,
       100 * best, unsafe, kSweepSteps * kSweepSteps);
-  return out + fmt::format("<path role=img tabindex=-1 class=\"pt frame\"{}{}{} d=\"M{} 3h{}v{}h-{}z\"/>\n",
-                           attribute("data-row", view.row_id(row)), attribute("aria-label", says),
-                           attribute("data-p", view.sources.line(table, first)), coordinate(left - 1),
-                           coordinate(kSurface + 1), coordinate(kSurface + 1), coordinate(kSurface + 1));
+  return out + svg_shape("frame", "", says, "",
+                         fmt::format("M{} 3h{}v{}h-{}z", coordinate(left - 1), coordinate(kSurface + 2),
+                                     coordinate(kSurface + 2), coordinate(kSurface + 2)));
+}
+
+constexpr std::size_t kBands = 3;
+
+// Votes and thresholds of one experiment and row, from this line of the bins on.
+std::string figure(const View& view, const Table& bins, const Table& sweep, std::size_t line) {
+  const TableReader reader(bins);
+  const std::string row = reader.text(line, "row"), experiment = reader.text(line, "experiment");
+  const double left = kVotesWidth + 34, bottom = 4 + kSurface;
+  std::string out =
+      "<figure" + row_attribute(view.row_id(row)) +
+      attribute("data-p", Sources::template_of(view.sources.line(bins, line), view.row_id(row))) + ">" +
+      svg_begin(left + kSurface + 4, bottom + 16, experiment + " of " + row + ": votes and thresholds");
+  for (std::size_t b = 0; b < kBands; ++b) out += band(bins, line + b, 6 + static_cast<double>(b) * kBand);
+  out += surface(sweep, line / kBands * kSweepSteps, left) + svg_text(58, bottom + 12, "0", "start") +
+         svg_text(58 + kVoteBins * kBar, bottom + 12, "100 %", "end") + svg_text(left - 4, 12, "100", "end") +
+         svg_text(left - 4, bottom, "50", "end") + svg_text(left, bottom + 12, "50", "start") +
+         svg_text(left + kSurface, bottom + 12, "100 %", "end");
+  return out + "</svg><figcaption><b>" + escape(row) + "</b> " + escape(experiment) +
+         "</figcaption></figure>\n";
 }
 
 }  // namespace
@@ -99,27 +116,16 @@ std::string votes_picture(const View& view) {
   const Table* sweep = find_table(view.report, "thresholds");
   if (bins == nullptr || sweep == nullptr) return "";
   const TableReader of_bins(*bins);
-  std::string out = "<div class=charts>\n";
-  constexpr std::size_t kBands = 3;
+  std::vector<std::string> figures(view.models.size());
   // Both tables go through the same experiments and rows.
-  for (std::size_t i = 0; i + kBands <= of_bins.size(); i += kBands) {
-    const std::string row = of_bins.text(i, "row"), experiment = of_bins.text(i, "experiment");
-    const double left = kVotesWidth + 22;
-    out += "<figure" + attribute("data-row", view.row_id(row)) + ">" +
-           svg_begin(left + kSurface + 4, kBands * kBand + 16,
-                     experiment + " of " + row + ": votes and thresholds");
-    for (std::size_t b = 0; b < kBands; ++b) out += band(view, *bins, i + b, static_cast<double>(b) * kBand);
-    out += surface(view, *sweep, i / kBands * kSweepSteps, left) +
-           svg_text(58, kBands * kBand + 12, "0", "start") +
-           svg_text(58 + kVoteBins * kBar, kBands * kBand + 12, "100 %", "end") + "</svg><figcaption><b>" +
-           escape(row) + "</b> " + escape(experiment) + "</figcaption></figure>\n";
-  }
-  out += "</div>\n";
+  for (std::size_t i = 0; i + kBands <= of_bins.size(); i += kBands)
+    figures[view.model_index(of_bins.text(i, "row"))] += figure(view, *bins, *sweep, i);
+  const std::string out = by_model(view, figures);
   return section(
       view, "votes", "Votes of the heads",
       "Left: test items of each gold class by the share of heads that vote for that class; sure heads "
-      "stand at the right. Right: the cascade at thresholds of 50 to 100 % (APPROVE to the right, VETO "
-      "upwards); fuller from 50, 70, 85 and 95 % right, a red square approves a VETO item.",
+      "stand at the right. Right: the cascade at other thresholds (APPROVE from 50 to 100 % rightwards, VETO "
+      "upwards): fuller colour from 50, 70, 85 and 95 % right; a red square approves a VETO item.",
       out, {"votes", "heads", "vote_bins", "thresholds"});
 }
 

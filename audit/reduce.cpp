@@ -68,8 +68,8 @@ void reduce_row(Results& results, std::uint32_t row) {
 void reduce(Results& results) {
   const auto rows = static_cast<std::uint32_t>(results.plan.rows.size());
   for (std::uint32_t row = 0; row < rows; ++row) reduce_row(results, row);
-  for (std::uint32_t row = 0; row < rows; ++row)
-    set(results, row, "verdict", static_cast<std::uint8_t>(judge(results, row).verdict));
+  for (const RowVerdict& v : judge(results))
+    set(results, v.row, "verdict", static_cast<std::uint8_t>(v.verdict));
 }
 
 }  // namespace brinkmap::audit

@@ -62,8 +62,7 @@ Report make_report(const Results& results) {
     report.rows.push_back(
         {r.label, model.id, model.family, r.recipe, results.plan.rows.at(r.baseline).label == r.label});
   }
-  for (std::uint32_t row = 0; row < results.plan.rows.size(); ++row)
-    report.verdicts.push_back(judge(results, row));
+  report.verdicts = judge(results);
   const Breaks breaks = find_breaks(results);
   for (std::uint32_t m = 0; m < results.plan.job.models.size(); ++m)
     report.models.push_back(model_reading(results, breaks, m));

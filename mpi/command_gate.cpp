@@ -4,27 +4,13 @@
 #include <memory>
 
 #include "audit/gate_report.h"
-#include "audit/reduce.h"
+#include "mpi/check_results.h"
 #include "mpi/commands.h"
 #include "mpi/machine.h"
 #include "mpi/read_text.h"
 #include "mpi/result_file.h"
 
 namespace brinkmap::mpi {
-
-namespace {
-
-// A verdict stands on prompts and heads. Where a finished file's row values say something else than these
-// give, the file was changed by hand, or by another version of the program; neither may pass a gate.
-void check_row_values(const std::string& path, const schedule::Results& results) {
-  schedule::Results again = results;
-  audit::reduce(again);
-  for (const schedule::Variable& v : results.plan.variables)
-    if (v.shard_axis.empty() && again.arrays.at(v.field.name).bytes != results.arrays.at(v.field.name).bytes)
-      throw InputError(path, v.field.name, "holds other values than the prompts and heads of its rows give");
-}
-
-}  // namespace
 
 void add_gate(CLI::App& root, Invocation& invocation) {
   struct Options {
@@ -47,8 +33,8 @@ void add_gate(CLI::App& root, Invocation& invocation) {
       const schedule::Results results = read_results(o->file);
       if (complete) check_row_values(o->file, results);
       std::vector<audit::RowVerdict> verdicts;
-      for (std::uint32_t r = 0; r < results.plan.rows.size(); ++r)
-        if (matches(o->row, results.plan.rows[r].label)) verdicts.push_back(audit::judge(results, r));
+      for (audit::RowVerdict& v : audit::judge(results))
+        if (matches(o->row, v.label)) verdicts.push_back(std::move(v));
       if (verdicts.empty()) throw InputError("--row", o->row, "matches no row of " + o->file);
       for (const audit::RowVerdict& v : verdicts)
         fmt::print("{:<40} {:<11} {}\n", v.label, audit::gate_word(v.verdict), v.reason);

@@ -7,6 +7,7 @@
 #include "audit/html_page.h"
 #include "audit/prompt_tables.h"
 #include "audit/report.h"
+#include "mpi/check_results.h"
 #include "mpi/commands.h"
 #include "mpi/read_text.h"
 #include "mpi/result_file.h"
@@ -46,10 +47,13 @@ void add_report(CLI::App& root, Invocation& invocation) {
   command->add_option("--html", o->html, "write one page with tables and pictures to this file");
   command->footer(
       "Examples:\n  brinkmap report first.h5\n  brinkmap report first.h5 --csv tables --json first.json\n"
-      "  brinkmap report first.h5 --html first.html");
+      "  brinkmap report first.h5 --html first.html\n"
+      "Exit code 2: the file is damaged, or its row values do not follow from its prompts.");
   command->callback([o, &invocation] {
     invocation.action = [o] {
+      const FileHead head = read_head(o->file);
       const schedule::Results results = read_results(o->file);
+      if (head.complete) check_row_values(o->file, results);
       const audit::Report report = audit::make_report(results);
       if (o->json == "-") {
         fmt::print("{}\n", audit::to_json(report));
@@ -58,7 +62,7 @@ void add_report(CLI::App& root, Invocation& invocation) {
       fmt::print("{}", audit::to_text(report));
       if (!o->json.empty()) write_text(o->json, audit::to_json(report) + "\n");
       if (!o->html.empty())
-        write_text(o->html, audit::to_html(report, results, page_facts(read_head(o->file), results.plan)));
+        write_text(o->html, audit::to_html(report, results, page_facts(head, results.plan)));
       if (!o->csv.empty()) {
         std::error_code error;
         std::filesystem::create_directories(o->csv, error);

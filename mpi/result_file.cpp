@@ -91,6 +91,9 @@ void read_units(const h5::File& file, Results& results) {
   results.unit_state.assign(n, UnitState::kTodo);
   results.unit_reason.assign(n, {});
   for (std::size_t u = 0; u < n; ++u) {
+    if (status[u] > static_cast<std::uint8_t>(UnitStatus::kFailed))
+      throw h5::H5Error(std::string(kUnitStatus) + " holds " + std::to_string(status[u]) +
+                        ", expected a code of 0 to 2");
     if (status[u] == static_cast<std::uint8_t>(UnitStatus::kDone)) results.unit_state[u] = UnitState::kDone;
     if (status[u] != static_cast<std::uint8_t>(UnitStatus::kFailed)) continue;
     results.unit_state[u] = UnitState::kFailed;

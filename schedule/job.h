@@ -172,6 +172,7 @@ struct GateSpec {
   std::optional<double> over_refusal_rise_pp;  // benign prompts refused, percentage points
   std::optional<double> perplexity_ratio;      // row over baseline
   std::optional<double> kl;                    // nat a token, from the baseline
+  std::optional<double> rtsi;  // score 0..1 of the template screen from which a row is for review
 };
 
 struct Job {

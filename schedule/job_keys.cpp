@@ -267,6 +267,9 @@ const std::vector<Key<GateSpec>>& gate_keys() {
       limit_key("perplexity_ratio", &GateSpec::perplexity_ratio, 1, 1000,
                 "perplexity that a row may have, as a multiple of its baseline's"),
       limit_key("kl", &GateSpec::kl, 0, 100, "nat a token that a row may diverge from its baseline"),
+      limit_key("rtsi", &GateSpec::rtsi, 0, 1,
+                "score of the template screen, calibrated on the job's other rows, from which a row is for "
+                "review (the study's bands: MODERATE from 0.1, HIGH from 0.4)"),
   };
   return keys;
 }

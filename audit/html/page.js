@@ -5,15 +5,29 @@
   const status = document.getElementById('status');
   const tip = document.getElementById('tip');
 
-  // Sort: numbers by their full value, unknown values last in both directions, equal ones as they stood.
-  const valueOf = (cell) => cell ? cell.dataset.v ?? cell.textContent.trim() : '';
+  // A point of a picture is an image with a text, reached by the arrow keys.
+  for (const point of all('.pt')) {
+    point.setAttribute('role', 'img');
+    point.tabIndex = -1;
+  }
+
+  // What a cell holds: "12.5 %" is 0.125.
+  function valueOf(cell) {
+    if (!cell) return '';
+    const text = cell.dataset.v ?? cell.textContent.trim();
+    return /^[-+]?[\d.]+ %$/.test(text) ? String(Number((parseFloat(text) / 100).toPrecision(12))) : text;
+  }
+
+  // Sort: numbers by their value, unknown values last in both directions, equal ones as they stood. The matrix marks
+  // broken scores, and puts those in brackets that are not measured.
+  const sortKey = (cell) => valueOf(cell).replace(/^[▼(]|\)$/g, '');
   const unknown = (text) => text === '' || text === '-';
   function sortBy(header) {
     const table = header.closest('table');
     const up = header.getAttribute('aria-sort') !== 'ascending';
     for (const other of table.tHead.rows[0].cells) other.removeAttribute('aria-sort');
     header.setAttribute('aria-sort', up ? 'ascending' : 'descending');
-    const lines = [...table.tBodies[0].rows].map((row) => ({row, value: valueOf(row.cells[header.cellIndex])}));
+    const lines = [...table.tBodies[0].rows].map((row) => ({row, value: sortKey(row.cells[header.cellIndex])}));
     const numeric = lines.every(({value}) => unknown(value) || !Number.isNaN(Number(value)));
     lines.sort((a, b) => {
       if (unknown(a.value) || unknown(b.value)) return unknown(a.value) - unknown(b.value);
@@ -50,14 +64,32 @@
   }
 
   // Hover and focus: what the figure is, and its place in the result file.
-  const figureAt = (node) => node instanceof Element ? node.closest('[data-t], .pt, [data-p]') : null;
+  const figureAt = (node) =>
+      node instanceof Element ? node.closest('.pt, [data-t], td, th[scope=row], [data-p]') : null;
+  // The place of a figure is its own, its heading's, its line's, its table's or its picture's.
   function placeOf(figure) {
     const cell = figure.closest('td, th');
-    const column = cell?.closest('table').tHead.rows[0].cells[cell.cellIndex]?.textContent ?? '';
-    return (figure.closest('[data-p]')?.dataset.p ?? '').replace('{column}', column);
+    const heads = [...cell?.closest('table').tHead.rows[0].cells ?? []];
+    const head = heads[cell?.cellIndex];
+    const line = cell?.parentElement;
+    const place = cell?.dataset.p ?? head?.dataset.p ?? figure.closest('[data-p]')?.dataset.p ?? '';
+    const textUnder = (key) => line.cells[heads.findIndex((h) => h.textContent === key)]?.textContent ?? '';
+    const ofTask = (name) => cell.closest('table').dataset.tasks.split(';').map((pair) => pair.split('='))
+        .find(([task]) => task === name)?.slice(1).join('=') ?? '';
+    return place.replace(/\{(\w+)\}/g, (_, key) => key === 'column' ? head.textContent :
+        key === 'task' ? ofTask(textUnder(key)) : textUnder(key))
+        .replace('#', figure.closest('[data-row]')?.dataset.row ?? '*');
+  }
+  function saysOf(figure) {
+    if (figure.matches('#heat th[scope=row]'))
+      return document.querySelector(`#readings li[data-row="${figure.parentElement.dataset.row}"]`)?.textContent ?? '';
+    if (figure.dataset.d === undefined) return figure.dataset.t ?? figure.getAttribute('aria-label') ?? '';
+    const heads = figure.closest('table').tHead.rows[0].cells;
+    return `${figure.parentElement.dataset.name}, ${heads[figure.cellIndex].textContent}: ` +
+        figure.textContent.trim() + figure.dataset.d;
   }
   function show(figure) {
-    const says = figure.dataset.t ?? figure.getAttribute('aria-label') ?? '';
+    const says = saysOf(figure);
     const place = placeOf(figure);
     if (!says && !place) return hide();
     tip.replaceChildren();

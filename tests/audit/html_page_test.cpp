@@ -3,8 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "audit/html_source.h"
 #include "audit/html_svg.h"
+#include "audit/html_table.h"
 #include "audit/html_text.h"
 #include "audit/picture_tables.h"
 #include "audit/reduce.h"
@@ -89,10 +92,73 @@ TEST(HtmlPage, EscapesWhatCameFromFiles) {
 TEST(HtmlPage, NamesThePlaceOfAFigure) {
   const Results r = reduced();
   const std::string page = page_of(r);
-  EXPECT_THAT(page, HasSubstr("data-p=\"/refusal_refusal_rate[row=2]\""));
-  EXPECT_THAT(page, HasSubstr("data-p=\"/bits_per_weight[row=1]\""));
-  EXPECT_THAT(page, HasSubstr("data-p=\"/decision_vote_count[row=0]\""));
-  EXPECT_EQ(Sources(r).task("no such task", "tiny/bf16"), "");
+  EXPECT_THAT(page, HasSubstr("<th scope=col data-p=\"/{suite}_refusal_rate[row=#]\">"));
+  EXPECT_THAT(page, HasSubstr("<th scope=col data-p=\"/bits_per_weight[row=#]\">"));
+  EXPECT_THAT(page, HasSubstr("data-table=\"votes\" data-p=\"/{experiment}_vote_count[row=#]\""));
+  EXPECT_THAT(page, HasSubstr("data-table=\"rows\" data-p=\"/{column}[row=#]\""));
+  EXPECT_THAT(page, HasSubstr("<figure data-row=2 data-p=\"/decision_vote_count[row=#]\">"));
+  const Sources sources(r);
+  EXPECT_EQ(sources.task("no such task", "tiny/bf16"), "");
+  EXPECT_EQ(sources.task_template("no such task"), "");
+  EXPECT_EQ(Sources::template_of("/x[row=1]", "1"), "/x[row=#]");
+  EXPECT_EQ(Sources::template_of("/x[row=11]", "1"), "/x[row=11]");
+}
+
+TEST(HtmlPage, TablesSayAPlaceOnceForAllTasks) {
+  const std::string page = page_of(sample::ladder_results());
+  EXPECT_THAT(page, HasSubstr("data-table=\"comparisons\" data-tasks=\""));
+  EXPECT_THAT(page, HasSubstr("direct refusals=/direct_refusal[row=#];"));
+}
+
+TEST(HtmlTable, ShowsNumbersAsTheTerminalAndKeepsSixDigits) {
+  Table table{"t", "T", {}, {}, {}};
+  table.columns = {{"name", "", true, Where::kBoth},
+                   {"share", "", false, Where::kBoth},
+                   {"mean", "", false, Where::kBoth},
+                   {"p", "", false, Where::kFiles}};
+  const std::string name = "a<b";
+  table.rows = {{text_cell(name), percent_cell(0.125, 1), number_cell(2.0 / 3, 2), number_cell(1e-9 / 3, 4)},
+                {text_cell(name), percent_cell(2.0 / 3, 1), number_cell(0.5, 2), number_cell(NAN, 4)}};
+  const std::string html = table_view(table, Sources(reduced()));
+  EXPECT_THAT(html, HasSubstr("<th scope=row>a&lt;b<td>12.5 %<td data-v=0.666667>0.67<td>3.33333e-10\n"));
+  EXPECT_THAT(html, HasSubstr("<td data-v=0.666667>66.7 %<td>0.50<td>\n"));
+}
+
+TEST(HtmlPage, SaysFirstWhichRowsAreDangerousAndWhatBrokeFirst) {
+  Results r = sample::ladder_results();
+  for (const std::uint32_t row : {4U, 5U})
+    sample::fill<std::uint8_t>(r, "direct_refusal", row,
+                               [row](std::uint32_t i) { return i < 60 - 10 * row ? 2 : 0; });
+  const std::string page = page_of(r);
+  const std::string first = page.substr(page.find("<section id=summary>"), 4000);
+  EXPECT_LT(first.find("<b>tiny/q2_k</b> direct refusals −87.5 points (n 80)"),
+            first.find("<b>tiny/q3_k_s</b> direct refusals −75.0 points (n 80)"));
+  EXPECT_THAT(first,
+              HasSubstr("<th scope=row>tiny<td>q3_k_s: direct refusals<td>q3_k_s: direct refusals<td>"));
+  EXPECT_THAT(page, Not(HasSubstr("id=layers"))) << "the job has no probes";
+}
+
+TEST(HtmlPage, DrawsValuesByBlockWithTheBaselineAndTheRowsThatBroke) {
+  Results r = sample::ladder_results();
+  sample::fill<std::uint8_t>(r, "direct_refusal", 5, [](std::uint32_t i) { return i < 20 ? 2 : 0; });
+  Report report = make_report(r);
+  Table probes{"probe_layers", "Layer probes by block", {}, {}, {}};
+  for (const char* key : {"row", "skill", "block", "accuracy", "auc"})
+    probes.columns.push_back({key, "", false, Where::kFiles});
+  for (const char* row : {"tiny/bf16", "tiny/q8_0", "tiny/q2_k"})
+    for (int block = 0; block < 4; ++block)
+      probes.rows.push_back({text_cell(row), text_cell("cited<"), count_cell(block),
+                             number_cell(0.5 + 0.1 * block, 3), number_cell(NAN, 3)});
+  report.tables.push_back(probes);
+  const std::string page = to_html(report, r, {});
+  const std::string layers = page.substr(page.find("<section id=layers>"), 4000);
+  EXPECT_EQ(count(layers, "<figure"), 1U) << "no panel for a measure without values";
+  EXPECT_THAT(layers, HasSubstr("class=\"pt line base\" data-row=0"));
+  EXPECT_THAT(layers, HasSubstr("class=\"pt line k0\" data-row=5"));
+  EXPECT_THAT(layers, HasSubstr("class=\"pt line\" data-row=1"));
+  EXPECT_THAT(layers,
+              HasSubstr("tiny/q2_k, cited&lt; accuracy: highest 0.800 at block 3; by block 0.50 0.60"));
+  EXPECT_THAT(layers, Not(HasSubstr("nan")));
 }
 
 TEST(HtmlPage, LoadsNothingAndLetsOnlyItsOwnScriptRun) {

@@ -88,4 +88,19 @@ inline schedule::Results paired_results() {
   return r;
 }
 
+// Rows 3, 4 and 9 open 10, 40 and 20 of their refusals in other words and lose 5, 30 and 15 direct ones.
+inline schedule::Results drifting() {
+  schedule::Results r = paired_results();
+  const auto drift = [&](std::uint32_t row, std::uint32_t other, std::uint32_t lost) {
+    set_opening(r, "direct", row, [=](std::uint32_t i) {
+      return i < other ? "well number " + std::to_string(i) : std::string("i am sorry but i");
+    });
+    set_refusals(r, row, 100 - lost, 120, 0);
+  };
+  drift(3, 10, 5);
+  drift(4, 40, 30);
+  drift(9, 20, 15);
+  return r;
+}
+
 }  // namespace brinkmap::sample

@@ -14,6 +14,7 @@
 
 using namespace brinkmap;
 using namespace brinkmap::audit;
+using sample::drifting;
 using schedule::Results;
 using testing::HasSubstr;
 using testing::Not;
@@ -22,21 +23,6 @@ namespace {
 
 double score(const ScreenedRow& row, Screening screening) {
   return row.score[static_cast<std::size_t>(screening)];
-}
-
-// Rows 3, 4 and 9 open 10, 40 and 20 of their refusals in other words and lose 5, 30 and 15 direct ones.
-Results drifting() {
-  Results r = sample::paired_results();
-  const auto drift = [&](std::uint32_t row, std::uint32_t other, std::uint32_t lost) {
-    sample::set_opening(r, "direct", row, [=](std::uint32_t i) {
-      return i < other ? "well number " + std::to_string(i) : std::string("i am sorry but i");
-    });
-    sample::set_refusals(r, row, 100 - lost, 120, 0);
-  };
-  drift(3, 10, 5);
-  drift(4, 40, 30);
-  drift(9, 20, 15);
-  return r;
 }
 
 std::string joined(const std::vector<std::string>& lines) {

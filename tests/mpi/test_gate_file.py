@@ -51,12 +51,17 @@ class GateFile(unittest.TestCase):
         return copy
 
     def refused(self, change, *words):
-        copy = self.changed(change)
-        for command in ["gate", "report"]:
-            r = subprocess.run([PROGRAM, command, copy], capture_output=True, text=True)
-            self.assertEqual(r.returncode, 2, r.stdout + r.stderr)
+        copy, page = self.changed(change), self.folder / "changed.html"
+        for command in [["gate", copy], ["report", copy], ["report", copy, "--html", page]]:
+            r = subprocess.run([PROGRAM, *command], capture_output=True, text=True)
+            self.assertEqual(r.returncode, 2, f"{command} {r.stdout} {r.stderr}")
+            self.assertFalse(page.exists(), command)
             for word in ["changed.h5", *words]:
                 self.assertIn(word, r.stderr)
+        return copy
+
+    def refused_by_status(self, copy):
+        self.assertEqual(subprocess.run([PROGRAM, "status", copy], capture_output=True).returncode, 2)
 
     def reports(self, file):
         r = self.gate(file, "--junit", self.folder / "gate.xml", "--json", self.folder / "gate.json")
@@ -93,33 +98,47 @@ class GateFile(unittest.TestCase):
         self.assertEqual(verdicts["verdict"], "UNDECIDABLE")
 
     def test_another_shape_exits_2(self):
-        def change(f):
-            del f["refusal_refusal"]
-            f["refusal_refusal"] = np.zeros((3, 7), "u1")
-        self.refused(change, "refusal_refusal")
+        def change(name, values):
+            def apply(f):
+                del f[name]
+                f[name] = values
+            return apply
+        for name, values in [("refusal_refusal", np.zeros((3, 7), "u1")), ("verdict", np.zeros((4,), "u1")),
+                             ("decision_prediction", np.zeros((3,), "u1")), ("unit_status", np.zeros((2, 2), "u1")),
+                             ("text_nll", np.zeros((3, 0), "f8"))]:
+            self.refused_by_status(self.refused(change(name, values)))
 
     def test_another_type_exits_2(self):
         def change(f):
             values = f["refusal_refusal_rate"][()]
             del f["refusal_refusal_rate"]
             f["refusal_refusal_rate"] = values.astype("f4")
-        self.refused(change, "refusal_refusal_rate")
+        self.refused_by_status(self.refused(change, "refusal_refusal_rate"))
 
-    def test_a_missing_variable_exits_2(self):
-        self.refused(lambda f: f.__delitem__("decisions_confusion"), "decisions_confusion")
+    def test_a_missing_variable_or_attribute_exits_2(self):
+        for name in ["decisions_confusion", "job_text", "job_facts", "unit_status", "complete"]:
+            self.refused_by_status(self.refused(lambda f: f.__delitem__(name), name))
+        self.refused_by_status(self.refused(lambda f: f.attrs.__delitem__("job_hash"), "job_hash"))
+
+    def test_a_group_in_place_of_a_variable_exits_2(self):
+        def change(f):
+            del f["refusal_refusal"]
+            f.create_group("refusal_refusal")
+        self.refused_by_status(self.refused(change, "refusal_refusal"))
 
     def test_a_code_without_a_meaning_exits_2(self):
-        self.refused(lambda f: f["refusal_refusal"].__setitem__((1, 0), 7), "refusal_refusal holds 7")
+        for name, at, code in [("refusal_refusal", (1, 0), 7), ("verdict", 1, 9), ("decisions_decision", (0, 1), 77)]:
+            self.refused_by_status(self.refused(lambda f: f[name].__setitem__(at, code), f"{name} holds {code}"))
+        self.refused_by_status(self.refused(lambda f: f["unit_status"].__setitem__(0, 9), "unit_status"))
 
     def test_row_values_that_do_not_follow_from_the_prompts_exit_2(self):
         for name, value in [("refusal_refusal_rate", np.nan), ("verdict", 2), ("decisions_veto_to_approve", 5),
-                            ("text_perplexity", np.inf)]:
-            r = self.gate(self.changed(lambda f: f[name].__setitem__(1, value)))
-            self.assertEqual(r.returncode, 2, name + r.stdout)
-            self.assertIn(name, r.stderr)
+                            ("text_perplexity", np.inf), ("decision_cascade_accuracy", np.nan)]:
+            self.refused(lambda f: f[name].__setitem__(1, value), name)
 
     def test_a_measured_value_that_is_no_number_exits_2(self):
-        self.assertEqual(self.gate(self.changed(lambda f: f["text_nll"].__setitem__((1, 0), np.nan))).returncode, 2)
+        for name, at in [("text_nll", (1, 0)), ("decision_logit", (1, 0, 0, 0))]:
+            self.refused(lambda f: f[name].__setitem__(at, np.nan))
 
     def test_a_file_that_is_no_hdf5_exits_2(self):
         (self.folder / "text.h5").write_text("no results here")

@@ -27,34 +27,63 @@ if sys.argv[1:] == ["InTheBrowser"] and browser.missing():
 
 
 class Tables(html.parser.HTMLParser):
-    """Reads every table of a report: keys of the columns and the cells' full values."""
+    """Reads the tables of a report: keys of the columns, the cells' values, and the places that they name."""
 
     def __init__(self):
         super().__init__()
-        self.tables, self.keys, self.rows, self.cell = {}, None, None, None
+        self.tables, self.places = {}, set()
+        self.table = self.cell = None
 
     def handle_starttag(self, tag, attributes):
         a = dict(attributes)
-        if tag == "table" and "data-table" in a:
-            self.keys, self.rows = [], []
-            self.tables[a["data-table"]] = (self.keys, self.rows)
-        elif tag == "table":
-            self.keys = self.rows = None
-        elif self.rows is None:
-            return
+        if tag == "table":
+            self.table = {"keys": [], "rows": [], "p": a.get("data-p"), "lines": [], "heads": [], "cells": [],
+                          "tasks": dict(t.split("=", 1) for t in a.get("data-tasks", "").split(";") if t)}
+            self.tables[a.get("data-table") or a.get("id") or a.get("class")] = self.table
+        elif self.table is None:
+            if p := a.get("data-p"):
+                self.places.add(p)
         elif tag == "tr":
-            self.rows.append([])
+            self.table["rows"].append([])
+            self.table["lines"].append(a)
+            self.table["cells"].append([])
         elif tag in ("td", "th"):
             self.cell = [a.get("data-v"), ""]
-            (self.keys if a.get("scope") == "col" else self.rows[-1]).append(self.cell)
+            head = a.get("scope") == "col"
+            (self.table["keys"] if head else self.table["rows"][-1]).append(self.cell)
+            (self.table["heads"] if head else self.table["cells"][-1]).append(a.get("data-p"))
 
     def handle_data(self, data):
         if self.cell is not None:
             self.cell[1] += data
 
     def handle_endtag(self, tag):
-        if tag in ("table", "thead"):
-            self.cell = None
+        if tag == "table":
+            self.table = self.cell = None
+
+    def cell_places(self):
+        """As the page's script finds them: the cell's own place, its heading's, its line's, its table's."""
+        for t in self.tables.values():
+            keys = [text.strip() for _, text in t["keys"]]
+            for line, cells, values in zip(t["lines"], t["cells"], t["rows"]):
+                under = dict(zip(keys, (text.strip() for _, text in values)))
+                for at, own in enumerate(cells):
+                    place = own or t["heads"][at] or line.get("data-p") or t["p"]
+                    if not place:
+                        continue
+                    place = place.replace("{column}", keys[at])
+                    if "{task}" in place:
+                        place = t["tasks"][under["task"]]
+                    place = re.sub(r"\{(\w+)\}", lambda m: under[m[1]], place)
+                    yield place.replace("#", line.get("data-row", "*"))
+
+
+def number(text):
+    """Of a cell: "12.5 %" is 0.125."""
+    try:
+        return float(text[:-2]) / 100 if text.endswith(" %") else float(text)
+    except ValueError:
+        return None
 
 
 def values(cells):
@@ -81,31 +110,43 @@ class Page(unittest.TestCase):
 
 
 class Contents(Page):
-    def test_every_cell_of_every_table_is_the_csv_files(self):
+    def test_every_cell_of_every_table_is_the_csv_files_to_six_digits(self):
         parser = Tables()
         parser.feed(self.text)
         files = {p.stem for p in self.csv.glob("*.csv") if not p.stem.startswith("prompts_")}
-        self.assertEqual(set(parser.tables), files)
-        for name, (keys, rows) in parser.tables.items():
+        self.assertEqual(set(parser.tables) - {"heat", "first"}, files)
+        for name in files:
             with open(self.csv / f"{name}.csv", newline="") as f:
                 expected = [[cell.strip() for cell in line] for line in csv.reader(f)]
-            self.assertEqual(values(keys), expected[0], name)
-            self.assertEqual([values(r) for r in rows if r], expected[1:], name)
+            table = parser.tables[name]
+            self.assertEqual(values(table["keys"]), expected[0], name)
+            lines = [values(r) for r in table["rows"] if r]
+            self.assertEqual(len(lines), len(expected) - 1, name)
+            for line, wanted in zip(lines, expected[1:]):
+                self.assertEqual(len(line), len(wanted), name)
+                for found, cell in zip(line, wanted):
+                    if found != cell:
+                        self.assertIsNotNone(number(found), (name, found, cell))
+                        self.assertAlmostEqual(number(found), float(cell), delta=6e-6 * abs(float(cell)), msg=name)
 
     def test_every_place_that_a_figure_names_is_in_the_file(self):
-        places = {p for many in re.findall(r'data-p="([^"]*)"', self.text) for p in many.split()}
-        self.assertGreater(len(places), 20)
+        parser = Tables()
+        parser.feed(self.text)
+        cells = set(parser.cell_places())
+        self.assertGreater(len(cells), 100)
+        places = {p for many in parser.places | cells for p in many.split()}
         with h5py.File(self.result) as f:
             for place in places:
                 if place.startswith("@"):
                     self.assertIn(place[1:], f.attrs)
                     continue
-                if place == "/job_text" or place.startswith("/{column}["):
+                if place == "/job_text":
                     continue
-                name, axis, index = re.fullmatch(r"/([^[]+)\[(\w+)=(\d+)\]", place).groups()
+                name, axis, index = re.fullmatch(r"/([^[]+)\[(\w+)=(\d+|#)\]", place).groups()
                 found = [f[n] for n in f if re.fullmatch(name.replace("*", ".*"), n)]
                 self.assertTrue(found, place)
-                self.assertTrue(all(int(index) < d.shape[0] for d in found), place)
+                least = len(f["row"]) - 1 if index == "#" else int(index)
+                self.assertTrue(all(least < d.shape[0] for d in found), place)
 
     def test_the_page_is_small_and_loads_nothing(self):
         self.assertLess(self.page.stat().st_size, 2_000_000)
@@ -123,6 +164,14 @@ class InTheBrowser(Page):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
+        folder = pathlib.Path(cls.temporary.name) / "study"
+        folder.mkdir()
+        study = pathlib.Path(os.environ.get("STUDY", folder / "out.h5"))
+        if not study.exists():
+            subprocess.run([PROGRAM, "run", tiny_job.write_study_job(folder), "-o", study], check=True,
+                           stdout=subprocess.DEVNULL)
+        cls.study = folder / "page.html"
+        subprocess.run([PROGRAM, "report", study, "--html", cls.study], check=True, stdout=subprocess.DEVNULL)
         cls.browser = browser.Browser()
 
     @classmethod
@@ -178,7 +227,7 @@ class InTheBrowser(Page):
 
     def test_pointing_at_a_figure_names_its_place(self):
         self.browser.hover("#heat tbody tr:nth-child(2) td:last-child")
-        self.assertRegex(self.tip(), r", n \d+.*/\w+\[row=1\]$")
+        self.assertRegex(self.tip(), r"^tiny/q8_0, text.*, n \d+.*/text_nll\[row=1\]$")
         self.browser.hover("#ladder figure:nth-of-type(2) .pt")
         self.assertRegex(self.tip(), r" bits, n \d+.*/\w+\[row=\d+\]$")
 
@@ -193,6 +242,30 @@ class InTheBrowser(Page):
         self.assertNotEqual(first, second)
         self.assertIn(first, self.tip())
 
+    def test_curves_by_layer_say_their_values_and_place(self):
+        b = self.browser
+        b.open(self.study)
+        self.assertGreaterEqual(b.run("return document.querySelectorAll('#layers figure').length"), 3)
+        b.run("document.querySelector('#layers svg').focus()")
+        b.press(browser.ARROW_RIGHT)
+        said = b.run("return document.activeElement.getAttribute('aria-label')")
+        self.assertRegex(said, r"^tiny/\w+, .*: highest 0?1?\.\d+ at block \d; by block( \d\.\d\d)+$")
+        self.assertRegex(self.tip(), re.escape(said) + r"/probes_\w+\[row=\d\]$")
+        widths = b.run("""return ['.line.base', '.line:not(.base):not(:focus)'].map(
+            (s) => parseFloat(getComputedStyle(document.querySelector('#layers ' + s)).strokeWidth))""")
+        self.assertGreater(widths[0], widths[1])
+        b.type("[data-filter=name]", "q2_k")
+        self.assertEqual(b.run("return [...new Set([...document.querySelectorAll('#layers .pt:not([hidden])')]"
+                               ".map(p => p.getAttribute('aria-label').split(',')[0]))]"), ["tiny/q2_k"])
+
+    def test_the_first_screen_says_what_broke(self):
+        b = self.browser
+        self.assertLess(b.run("return document.querySelector('table.first').getBoundingClientRect().top"), 900)
+        self.assertEqual(b.run("return [...document.querySelectorAll('table.first tbody th')].map(h => h.textContent)"),
+                         b.run("return [...new Set([...document.querySelectorAll('#heat tbody tr')].map(r => r.dataset.model))]"))
+        b.hover("table.first .chip")
+        self.assertRegex(self.tip(), r"^tiny/.*/verdict\[row=\d+\]$")
+
     def test_a_table_is_copied_as_text(self):
         b = self.browser
         b.devtools("Browser.grantPermissions", permissions=["clipboardReadWrite", "clipboardSanitizedWrite"])
@@ -201,7 +274,13 @@ class InTheBrowser(Page):
         text = b.run("return new Promise(r => setTimeout(() => navigator.clipboard.readText().then(r), 200))")
         with open(self.csv / "rows.csv", newline="") as f:
             expected = [[cell.strip() for cell in line] for line in csv.reader(f)]
-        self.assertEqual([line.split("\t") for line in text.rstrip("\n").split("\n")], expected)
+        copied = [line.split("\t") for line in text.rstrip("\n").split("\n")]
+        self.assertEqual(len(copied), len(expected))
+        for line, wanted in zip(copied, expected):
+            self.assertEqual(len(line), len(wanted))
+            for found, cell in zip(line, wanted):
+                if found != cell:
+                    self.assertAlmostEqual(float(found), float(cell), delta=6e-6 * abs(float(cell)))
 
     def test_it_prints(self):
         pdf = self.browser.pdf()
@@ -235,7 +314,7 @@ class InTheBrowser(Page):
             self.assertLessEqual(self.browser.run("return document.documentElement.scrollWidth"), width)
             for scheme in ["light", "dark"]:
                 self.browser.colour_scheme(scheme)
-                for at in ["h1", "#matrix", "#plane", "#ladder", "#votes", "#openings", "#provenance"]:
+                for at in ["h1", "#matrix", "#plane", "#ladder", "#layers", "#votes", "#openings", "#spectra", "#provenance"]:
                     if not self.browser.run("const e = document.querySelector(arguments[0]); "
                                             "if (e) e.scrollIntoView(); return e !== null", at):
                         continue

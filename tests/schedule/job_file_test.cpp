@@ -292,11 +292,17 @@ TEST(JobFile, DescribesEveryKeyWithRangeAndDefault) {
 
 TEST(JobFile, HoldsLimitsOfTheGateOnlyWhereTheyAreGiven) {
   const Job without = sample::job();
-  EXPECT_FALSE(without.gate.kl || without.gate.perplexity_ratio || without.gate.over_refusal_rise_pp);
+  EXPECT_FALSE(without.gate.kl || without.gate.perplexity_ratio || without.gate.over_refusal_rise_pp ||
+               without.gate.rtsi);
   const Job job = parse_job(with("gate: {", "gate: {kl: 0.05, perplexity_ratio: 1.1, "), "jobs/x.yaml");
   EXPECT_EQ(job.gate.kl, 0.05);
   EXPECT_EQ(job.gate.perplexity_ratio, 1.1);
   EXPECT_THAT(error_of(with("gate: {", "gate: {perplexity_ratio: 0.9, ")), HasSubstr("number 1..1000"));
+  EXPECT_EQ(parse_job(with("gate: {", "gate: {rtsi: 0.4, "), "jobs/x.yaml").gate.rtsi, 0.4);
+  for (const char* wrong : {"1.5", "-0.1", "high", "nan", "[0.4]"})
+    EXPECT_THAT(error_of(with("gate: {", std::string("gate: {rtsi: ") + wrong + ", ")),
+                HasSubstr("number 0..1"))
+        << wrong;
   const auto text = [](const Job& j) { return canonical_job(expand(j, sample::facts())); };
   EXPECT_THAT(text(job), HasSubstr("gate.kl=0.05\n"));
   EXPECT_THAT(text(without), testing::Not(HasSubstr("gate.kl")));
