@@ -11,6 +11,7 @@
 #include "worker/hash.h"
 #include "worker/read_file.h"
 #include "worker/refusal_scorer.h"
+#include "worker/split_leak.h"
 #include "worker/suite_line.h"
 
 namespace brinkmap::worker {
@@ -108,20 +109,13 @@ void check_for_heads(const Suite& suite) {
     throw InputError(file, "", fmt::format("suite {}: decision heads need a decision suite", suite.spec.id));
   std::array<std::size_t, schedule::kDecisionClasses> in_train{};
   std::array<std::size_t, kSplits.size()> on_side{};
-  std::unordered_map<std::string_view, std::size_t> first;  // item of each group
   const std::vector<std::uint8_t> labels = expected_answers(suite);
   for (std::size_t i = 0; i < suite.items.size(); ++i) {
     const SuiteItem& item = suite.items[i];
     ++on_side[static_cast<std::size_t>(item.split)];
     if (item.split == Split::kTrain) ++in_train[labels[i]];
-    const auto [it, fresh] = first.emplace(item.group, i);
-    const SuiteItem& other = suite.items[it->second];
-    if (other.split != item.split)
-      throw InputError(file, fmt::format("line {}", i + 1),
-                       fmt::format("action_group \"{}\" is in split {} here and in split {} in line {}",
-                                   item.group, kSplits[static_cast<std::size_t>(item.split)],
-                                   kSplits[static_cast<std::size_t>(other.split)], it->second + 1));
   }
+  check_split(suite);
   for (std::size_t c = 0; c < in_train.size(); ++c)
     if (in_train[c] == 0)
       throw InputError(

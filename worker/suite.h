@@ -65,7 +65,7 @@ Suite read_suite(const schedule::SuiteSpec& spec);
 Suite parse_suite(const schedule::SuiteSpec& spec, std::string_view text);
 
 // What training heads on a decision suite needs: every class in train, something in validation and test, and
-// no action group on two sides of the split. Throws InputError naming the class, side or group.
+// nothing on two sides of the split (worker/split_leak.h). Throws InputError naming the class, side or items.
 void check_for_heads(const Suite& suite);
 
 // SuiteItem::expected of every item; empty for the kinds that have none.

@@ -214,8 +214,8 @@ TEST(Suite, ReadsTheSuitesOfTheRepository) {
 }
 
 std::string decision_line(int n, const char* label, const char* split, const std::string& group) {
-  return R"({"id": "d)" + std::to_string(n) + R"(", "prompt": "p", "label": ")" + label + R"(", "split": ")" +
-         split + R"(", "action_group": ")" + group + "\"}\n";
+  return R"({"id": "d)" + std::to_string(n) + R"(", "prompt": "p)" + std::to_string(n) + R"(", "label": ")" +
+         label + R"(", "split": ")" + split + R"(", "action_group": ")" + group + "\"}\n";
 }
 
 std::string heads_error(const std::string& text) {
@@ -233,8 +233,10 @@ TEST(Suite, ChecksWhatHeadsNeed) {
   const std::string validation = decision_line(4, "VETO", "validation", "c");
   const std::string test = decision_line(5, "VETO", "test", "d");
   EXPECT_EQ(heads_error(train + validation + test), "no error");
-  EXPECT_THAT(heads_error(train + validation + decision_line(5, "VETO", "test", "b")),
-              HasSubstr("line 5: action_group \"b\" is in split test here and in split train in line 3"));
+  EXPECT_THAT(
+      heads_error(train + validation + decision_line(5, "VETO", "test", "b")),
+      HasSubstr("line 5: item d5 of split test in line 5 and item d3 of split train in line 3 have the same "
+                "action_group"));
   EXPECT_THAT(heads_error(train + validation), HasSubstr("split test"));
   EXPECT_THAT(heads_error(train + test), HasSubstr("split validation"));
   EXPECT_THAT(heads_error(decision_line(1, "APPROVE", "train", "a") + validation + test),
