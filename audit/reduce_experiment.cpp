@@ -163,7 +163,7 @@ void reduce_evidence(Results& results, std::uint32_t experiment, std::uint32_t r
   std::vector<double> scores;
   std::vector<std::uint8_t> cited;
   for (std::size_t i = 0; i < facts.evidence.size(); ++i) {
-    if (facts.splits[i] != Split::kTest || usable[i] == 0) continue;
+    if (facts.splits[i] != Split::kTest || usable[0] == 0) continue;
     for (std::size_t j = 0; j < facts.evidence[i].size(); ++j) {
       scores.push_back(score[i * lines + j]);
       cited.push_back(facts.evidence[i][j].cited);

@@ -28,11 +28,15 @@ json describe(const schedule::Plan& plan, int ranks) {
          {"units", plan.units.size()},
          {"result_bytes", planned.all},
          {"state_bytes", planned.bulk},
+         {"states", json::array()},
          {"estimated_core_seconds", simulation.cost},
          {"largest_unit_seconds", largest},
          {"ranks", ranks},
          {"estimated_seconds", simulation.seconds},
          {"per_rank", json::array()}};
+  for (const PlannedBytes::Part& part : planned.parts)
+    j["states"].push_back(
+        {{"owner", part.owner}, {"variable", part.variable}, {"shape", part.shape}, {"bytes", part.bytes}});
   for (std::uint32_t r = 0; r < plan.rows.size(); ++r) {
     const schedule::Row& row = plan.rows[r];
     std::size_t units = 0;
@@ -57,10 +61,12 @@ json describe(const schedule::Plan& plan, int ranks) {
 }
 
 void print(const json& j) {
-  fmt::print("job {}: {} rows, {} units, {:.1f} MB of results, {:.1f} MB of them states and logits\n",
-             j["job"].get<std::string>(), j["rows"].size(), j["units"].get<std::size_t>(),
-             static_cast<double>(j["result_bytes"].get<std::uint64_t>()) / 1e6,
-             static_cast<double>(j["state_bytes"].get<std::uint64_t>()) / 1e6);
+  fmt::print(
+      "job {}: {} rows, {} units, {:.1f} MB of results, {:.1f} MB of them states, logits and head "
+      "weights\n",
+      j["job"].get<std::string>(), j["rows"].size(), j["units"].get<std::size_t>(),
+      static_cast<double>(j["result_bytes"].get<std::uint64_t>()) / 1e6,
+      static_cast<double>(j["state_bytes"].get<std::uint64_t>()) / 1e6);
   fmt::print("estimated: {:.1f} core seconds, largest unit {:.2f} s; {:.1f} s on {} ranks of one core\n\n",
              j["estimated_core_seconds"].get<double>(), j["largest_unit_seconds"].get<double>(),
              j["estimated_seconds"].get<double>(), j["ranks"].get<int>());
@@ -71,6 +77,12 @@ void print(const json& j) {
                row["bytes"].is_null()
                    ? std::string("-")
                    : fmt::format("{:.1f}", static_cast<double>(row["bytes"].get<std::uint64_t>()) / 1e6));
+  if (!j["states"].empty())
+    fmt::print("\n{:<16} {:<28} {:<34} {:>10}\n", "states kept by", "variable", "shape", "MB");
+  for (const json& part : j["states"])
+    fmt::print("{:<16} {:<28} {:<34} {:>10.1f}\n", part["owner"].get<std::string>(),
+               part["variable"].get<std::string>(), part["shape"].get<std::string>(),
+               static_cast<double>(part["bytes"].get<std::uint64_t>()) / 1e6);
   fmt::print("\n{:<6} {:>10} {:>14} {:>6} {:>6} {:>10}\n", "rank", "busy s", "quantizing s", "units", "rows",
              "MB");
   int r = 0;

@@ -121,7 +121,29 @@ PlannedBytes planned_bytes(const Plan& plan) {
   PlannedBytes out;
   for (const StoredVariable& v : stored_variables(plan)) {
     out.all += v.bytes();
-    if (v.field.bulk) out.bulk += v.bytes();
+    if (!v.field.bulk) continue;
+    out.bulk += v.bytes();
+    const schedule::Variable& planned =
+        plan.variables.at(static_cast<std::size_t>(schedule::find_variable(plan, v.field.name)));
+    PlannedBytes::Part part{planned.kind == schedule::UnitKind::kPrompts
+                                ? plan.job.suites.at(planned.item).id
+                                : plan.job.experiments.at(planned.item).id,
+                            v.field.name, "", v.bytes()};
+    for (const Dimension& d : v.axes) part.shape += std::to_string(d.size) + " x ";
+    part.shape.replace(part.shape.size() - 2, 2,
+                       v.field.dtype == DType::kF16   ? "f16"
+                       : v.field.dtype == DType::kF32 ? "f32"
+                                                      : "i32");
+    out.parts.push_back(std::move(part));
+  }
+  return out;
+}
+
+std::vector<std::pair<std::string, std::uint64_t>> PlannedBytes::owners() const {
+  std::vector<std::pair<std::string, std::uint64_t>> out;
+  for (const Part& part : parts) {
+    if (out.empty() || out.back().first != part.owner) out.emplace_back(part.owner, 0);
+    out.back().second += part.bytes;
   }
   return out;
 }

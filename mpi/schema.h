@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "schedule/plan.h"
@@ -10,7 +11,7 @@
 // variables that units and the reduction fill come from the plan (schedule/fields.cpp).
 namespace brinkmap::mpi {
 
-inline constexpr std::uint64_t kSchemaVersion = 3;
+inline constexpr std::uint64_t kSchemaVersion = 4;
 
 // Root attributes. The hashes and kProgram..kBlasCore are text, kSchema is a number.
 namespace attribute {
@@ -60,9 +61,20 @@ struct StoredVariable {
 // sizes.
 std::vector<StoredVariable> stored_variables(const schedule::Plan& plan);
 
-// Bytes of all variables, and of those among them that hold hidden states and logits (Field::bulk).
+// Bytes of all variables, and of those among them that are not loaded whole (Field::bulk): hidden states,
+// logits, head weights.
 struct PlannedBytes {
+  struct Part {
+    std::string owner;  // suite or experiment
+    std::string variable;
+    std::string shape;  // "15 x 450 x 6 x 128 f16"
+    std::uint64_t bytes = 0;
+  };
   std::uint64_t all = 0, bulk = 0;
+  std::vector<Part> parts;  // of `bulk`, in the order of the file
+
+  // Bytes of each owner, in order.
+  std::vector<std::pair<std::string, std::uint64_t>> owners() const;
 };
 PlannedBytes planned_bytes(const schedule::Plan& plan);
 

@@ -130,8 +130,12 @@ Opened open_sweep(const SweepOptions& options, const Communicator& communicator)
     check_resumable(options.out, read_head(options.out), o.prepared.plan, o.machine);
   } else {
     const PlannedBytes planned = planned_bytes(o.prepared.plan);
-    spdlog::info("{}: {:.1f} MB of results, {:.1f} MB of them states and logits", options.out,
-                 static_cast<double>(planned.all) / 1e6, static_cast<double>(planned.bulk) / 1e6);
+    std::string parts;
+    for (const auto& [owner, bytes] : planned.owners())
+      parts +=
+          fmt::format("{}{} {:.1f} MB", parts.empty() ? ": " : ", ", owner, static_cast<double>(bytes) / 1e6);
+    spdlog::info("{}: {:.1f} MB of results, {:.1f} MB of them states, logits and head weights{}", options.out,
+                 static_cast<double>(planned.all) / 1e6, static_cast<double>(planned.bulk) / 1e6, parts);
     create_store(options.out, o.prepared.plan, o.machine);
   }
   return o;

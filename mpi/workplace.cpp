@@ -2,16 +2,36 @@
 
 #include <spdlog/spdlog.h>
 
+#include "worker/state_slabs.h"
+
 namespace brinkmap::mpi {
 
 using schedule::Plan;
+
+namespace {
+
+// States that the file keeps in 16 bits as f32, the rest as it is.
+ComputeThread::Inputs widened_inputs(const Plan& plan, const schedule::Unit& unit,
+                                     const ComputeThread::Inputs& inputs) {
+  ComputeThread::Inputs out;
+  for (const schedule::Reading& reading : schedule::unit_readings(plan, unit)) {
+    const auto v = static_cast<std::size_t>(schedule::find_variable(plan, reading.variable));
+    const schedule::Slab& slab = inputs.at(out.size());
+    out.push_back(plan.variables.at(v).field.dtype == schedule::DType::kF16 ? worker::widened(slab) : slab);
+  }
+  return out;
+}
+
+}  // namespace
 
 Workplace open_workplace(const std::string& out, const Plan& plan, std::vector<worker::Suite> suites,
                          int threads, int rank) {
   Workplace w;
   w.store = std::make_unique<Store>(out, plan);
   std::vector<worker::UnitRunner::Row> rows;
-  for (const schedule::Row& r : plan.rows) rows.push_back({static_cast<int>(r.model), r.resolved});
+  for (const schedule::Row& r : plan.rows)
+    rows.push_back({static_cast<int>(r.model), r.resolved,
+                    schedule::row_content(plan, static_cast<std::uint32_t>(rows.size()))});
   w.runner = std::make_shared<worker::UnitRunner>(plan.job, std::move(suites), std::move(rows), threads);
   Store* store = w.store.get();
   w.tools.read_inputs = [store, &plan](const schedule::Unit& unit) {
@@ -29,8 +49,8 @@ Workplace open_workplace(const std::string& out, const Plan& plan, std::vector<w
       layers = schedule::capture_layers(plan, unit.item, unit.row);
       tokens = schedule::token_capture(plan, unit.item, unit.row);
     }
-    return runner->run(unit, fields, layers, inputs, plan.facts.models[plan.rows[unit.row].model].width,
-                       tokens);
+    return runner->run(unit, fields, layers, widened_inputs(plan, unit, inputs),
+                       plan.facts.models[plan.rows[unit.row].model].width, tokens);
   };
   w.tools.write = [store, rank, &plan](const schedule::UnitResult& result) {
     if (result.failed)

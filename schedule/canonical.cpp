@@ -18,6 +18,18 @@ void put(std::string& out, const std::string& title, const std::vector<Key<T>>& 
 
 }  // namespace
 
+std::string row_content(const Plan& plan, std::uint32_t row) {
+  const Job& job = plan.job;
+  const Row& r = plan.rows.at(row);
+  std::string out = "weights=" + plan.facts.models.at(r.model).sha256 + "\nrecipe=" + r.resolved +
+                    "\nrequantize=" + (job.models.at(r.model).requantize ? "true" : "false") +
+                    "\nactivations=" + (job.activations == Activations::kF32 ? "f32" : "q8") + "\n";
+  if (!job.calibration.file.empty())
+    out += "calibration=" + plan.facts.calibration_sha256 + " " + std::to_string(job.calibration.sequences) +
+           " " + std::to_string(job.calibration.length) + "\n";
+  return out;
+}
+
 std::string canonical_job(const Plan& plan) {
   const Job& job = plan.job;
   std::string out = "canonical=" + std::to_string(kCanonicalVersion) + "\n";

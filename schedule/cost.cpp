@@ -68,8 +68,8 @@ double experiment_item_cost(const CostModel& model, const Plan& plan, std::uint3
       return (lines * (kEvidenceClasses + 2) + items * kDecisionClasses) * facts.width * 5 * 4 *
              model.probe_evaluations / model.probe_flops;
     case ExperimentKind::kEvidenceHead:
-      return model.evidence_epochs * 6.0 * facts.width * (tokens * 64 + lines * e.hidden) /
-             model.decode_flops / items;
+      return model.evidence_epochs * 6.0 * facts.width * (tokens * kEvidenceAttention + lines * e.hidden) /
+             model.decode_flops;
     case ExperimentKind::kRerankedPrompts:
       return prompts / items;
     case ExperimentKind::kSpeed:

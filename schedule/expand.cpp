@@ -238,10 +238,11 @@ class RowUnits {
  private:
   void add_experiment(const UnitLimits& limits, std::uint32_t e) {
     const std::uint32_t items = experiment_items(plan_, e, row_);
-    // One head reads all prompts' evidence, and repetitions are compared with each other.
     const ExperimentKind kind = plan_.job.experiments[e].kind;
-    const bool whole = kind == ExperimentKind::kEvidenceHead || kind == ExperimentKind::kSpeed;
+    const bool whole = kind == ExperimentKind::kSpeed;  // repetitions are compared with each other
     UnitLimits own = limits;
+    // Seeds go out in leases of fewest_seeds to most_seeds however quick they are.
+    if (kind == ExperimentKind::kDecisionHeads) own.shortest = 0;
     if (kind == ExperimentKind::kLayerProbes || kind == ExperimentKind::kMechanisms) own.fewest_seeds = 1;
     if (kind == ExperimentKind::kRerankedPrompts) own.most_seeds = 10000;
     const auto size =

@@ -25,6 +25,39 @@ void add_heads(const Plan& plan, std::uint32_t index, const std::string& p, std:
                            "share of the direction removed, chosen on validation; NaN: the method has none"));
 }
 
+// The one head of an evidence_head experiment: what it says, how it came about, and all that it takes to
+// apply it again. Parts that a narrower model lacks are NaN.
+void add_evidence_head(const Plan& plan, std::uint32_t index, const std::string& p, const Dimension& span,
+                       std::vector<Field>& out) {
+  const ExperimentSpec& e = plan.job.experiments[index];
+  const SuiteFacts& facts = plan.facts.suites[suite_of(plan, index)];
+  const Dimension prompt{e.suite + "_prompt", facts.ids.size(), facts.ids};
+  const Dimension width{"width", widest(plan), {}},
+      hidden{p + "hidden", static_cast<std::uint64_t>(e.hidden), {}};
+  const Dimension attention{"attention", kEvidenceAttention, {}};
+  out.push_back(
+      make_field(p + "score", DType::kF64, {prompt, span}, "1", "probability that the line is cited"));
+  out.push_back(make_field(p + "validation_auc", DType::kF64, {}, "1",
+                           "area under the ROC curve on the validation lines"));
+  out.push_back(make_field(p + "validation_loss", DType::kF64, {}, "nat",
+                           "lowest validation loss, of the weights kept; weighted mean over lines"));
+  out.push_back(make_field(p + "train_loss", DType::kF64, {}, "nat", "the same over the train lines"));
+  out.push_back(make_field(p + "epochs", DType::kI32, {}, "1", "epochs run"));
+  out.push_back(make_field(p + "best_epoch", DType::kI32, {}, "1", "epoch of the weights kept"));
+  const auto weights = [&](const char* name, std::vector<Dimension> axes, const char* text) {
+    out.push_back(bulk(make_field(p + name, DType::kF32, std::move(axes), "1", text)));
+  };
+  weights("mean", {width}, "what is taken from a token's state first: the mean over the train tokens");
+  weights("scale", {width}, "what it is multiplied by then: 1 / deviation over the train tokens");
+  weights("attention_weight", {attention, width}, "W of the attention v . tanh(W h + b)");
+  weights("attention_bias", {attention}, "b of the attention");
+  weights("attention_vector", {attention}, "v of the attention");
+  weights("input_weight", {hidden, width}, "weights of the hidden layer on the pooled state");
+  weights("input_bias", {hidden}, "biases of the hidden layer");
+  weights("output_weight", {hidden}, "weights of the output");
+  weights("output_bias", {}, "bias of the output; the score is its sigmoid");
+}
+
 void add_vote_rows(const Plan& plan, std::uint32_t index, const std::string& p, std::vector<Field>& out) {
   const Dimension test = test_axis(plan, index);
   out.push_back(
@@ -160,7 +193,6 @@ std::vector<Field> experiment_unit_fields(const Plan& plan, std::uint32_t index)
   const ExperimentSpec& e = plan.job.experiments[index];
   const std::string p = e.id + "_";
   if (e.kind == ExperimentKind::kMechanisms) return mechanism_unit_fields(e.id);
-  const Dimension width{"width", widest(plan), {}};
   const Dimension span{e.suite + "_span", most_evidence(plan.facts.suites[suite_of(plan, index)]), {}};
   std::vector<Field> out;
   switch (e.kind) {
@@ -176,15 +208,15 @@ std::vector<Field> experiment_unit_fields(const Plan& plan, std::uint32_t index)
           make_field(p + "gradient_norm", DType::kF64, {skill_axis()}, "1", "where the solver stopped"));
       break;
     case ExperimentKind::kEvidenceHead:
-      out.push_back(make_field(p + "score", DType::kF64, {span}, "1", "probability that the line is cited"));
+      add_evidence_head(plan, index, p, span, out);
       break;
     case ExperimentKind::kRerankedPrompts:
       out.push_back(
           make_field(p + "order", DType::kU8, {span}, "1", "line of the suite that stands here now"));
-      out.push_back(bulk(make_field(p + "state_last", DType::kF32, {width}, "1",
-                                    "hidden state of the re-ranked prompt's last token")));
-      out.push_back(bulk(make_field(p + "state_mean", DType::kF32, {width}, "1",
-                                    "mean hidden state over the re-ranked prompt")));
+      out.push_back(
+          make_state(plan, p + "state_last", {}, "hidden state of the re-ranked prompt's last token"));
+      out.push_back(make_state(plan, p + "state_mean", {}, "mean hidden state over the re-ranked prompt"));
+      add_state_records(p, out);
       break;
     case ExperimentKind::kSpeed:
       out.push_back(timed(make_field(p + "seconds", DType::kF64, {}, "s", "time of the row")));

@@ -22,6 +22,7 @@ Field make_field(std::string name, DType dtype, std::vector<Dimension> inner, st
       break;
     case DType::kF32:
     case DType::kF64:
+    case DType::kF16:
       f.fill = std::numeric_limits<double>::quiet_NaN();
       break;
   }
@@ -89,6 +90,19 @@ std::uint64_t widest(const Plan& plan) {
 Field bulk(Field f) {
   f.bulk = true;
   return f;
+}
+
+Field make_state(const Plan& plan, std::string name, std::vector<Dimension> axes, std::string long_name) {
+  axes.push_back({"width", widest(plan), {}});
+  const DType dtype = plan.job.states == States::kF16 ? DType::kF16 : DType::kF32;
+  return bulk(make_field(std::move(name), dtype, std::move(axes), "1", std::move(long_name)));
+}
+
+void add_state_records(const std::string& prefix, std::vector<Field>& out) {
+  out.push_back(make_flags(prefix + "state_status", {}, "whether the states are kept whole",
+                           {"kept", "not finite", "beyond f16"}));
+  out.push_back(make_field(prefix + "content_hash", DType::kU8, {{"hash_byte", 32, {}}}, "1",
+                           "SHA-256 of what the states follow from: weights, recipe, activations, tokens"));
 }
 
 int find_variable(const Plan& plan, const std::string& name) {

@@ -49,12 +49,18 @@ std::uint64_t widest(const Plan& plan);
 // The same field, marked as too large to be loaded whole.
 Field bulk(Field f);
 
-// Distinct `layer` keys of the decision heads that read a suite: the slots of its layer axis; and of the
-// experiments that read single tokens of its evidence.
-std::vector<int> layer_slots(const Plan& plan, std::uint32_t suite);
-std::vector<int> token_slots(const Plan& plan, std::uint32_t suite);
+// Hidden states, in the type that the job keeps them in; the last axis is the width.
+Field make_state(const Plan& plan, std::string name, std::vector<Dimension> axes, std::string long_name);
+// What says of a prompt's states whether they are there and what they follow from.
+void add_state_records(const std::string& prefix, std::vector<Field>& out);
 
-// Whether an experiment asks the states behind every block.
-bool probes_blocks(const Plan& plan, std::uint32_t suite);
+// Blocks whose pooled states a suite keeps: all of them where an experiment probes them, else the distinct
+// `layer` keys of the decision heads that read it.
+Dimension layer_axis(const Plan& plan, std::uint32_t suite);
+// Whether the pooled states of a suite are read, and the means of its evidence lines.
+bool keeps_pooled(const Plan& plan, std::uint32_t suite, Pooling pooling);
+bool keeps_span_means(const Plan& plan, std::uint32_t suite);
+// Distinct `layer` keys of the evidence heads on a suite: the slots of its tokens.
+std::vector<int> token_slots(const Plan& plan, std::uint32_t suite);
 
 }  // namespace brinkmap::schedule

@@ -13,6 +13,9 @@ namespace brinkmap::schedule {
 // How activations enter a product with quantized weights: int8 blocks as llama.cpp makes them, or f32.
 enum class Activations : std::uint8_t { kQ8, kF32 };
 
+// How hidden states are kept in the result file: binary32, or binary16 rounded to nearest even.
+enum class States : std::uint8_t { kF32, kF16 };
+
 enum class SuiteKind : std::uint8_t {
   kRefusal,
   kDecision,
@@ -53,6 +56,9 @@ constexpr bool changes_tokens(Suppression method) {
   return method == Suppression::kSoftmask || method == Suppression::kDirsup ||
          method == Suppression::kRandomRank1;
 }
+
+// Width of an evidence head's attention (METHODS-evaluator 1.4).
+inline constexpr int kEvidenceAttention = 64;
 
 // Prompts of its suite, from the first, that a speed experiment runs in a repetition.
 inline constexpr int kSpeedPrompts = 16;
@@ -125,6 +131,7 @@ struct ExperimentSpec {
   int seeds = 100;
   Suppression method = Suppression::kNone;
   TrainOn train_on = TrainOn::kRow;
+  bool scores = false;  // re-ranked prompts: lines without a relevance field show their score too
   std::string reads;    // experiment whose scores (or, for kReorder, prompts) this one uses; empty: none
   std::string against;  // decision heads that these are compared with, seed by seed; empty: none
   int repetitions = 5;  // of a speed measurement
@@ -179,6 +186,7 @@ struct Job {
   std::string name;
   std::uint64_t seed = 42;
   Activations activations = Activations::kQ8;
+  States states = States::kF32;
   std::vector<ModelSpec> models;
   std::vector<SuiteSpec> suites;
   std::vector<ExperimentSpec> experiments;

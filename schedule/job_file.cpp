@@ -189,7 +189,7 @@ class CrossCheck {
     std::set<std::string> own{"id", "kind", "suite"};
     if (kind == ExperimentKind::kSpeed) own.insert("repetitions");
     if (kind == ExperimentKind::kMechanisms) own.insert("harmless");
-    if (kind == ExperimentKind::kRerankedPrompts) own.insert({"layer", "reads"});
+    if (kind == ExperimentKind::kRerankedPrompts) own.insert({"layer", "reads", "scores"});
     if (kind == ExperimentKind::kEvidenceHead || kind == ExperimentKind::kDecisionHeads)
       own.insert(
           {"layer", "hidden", "dropout", "learning_rate", "weight_decay", "batch", "max_epochs", "patience"});
@@ -227,13 +227,21 @@ class CrossCheck {
       fail("experiments", i, "layer", "expected the layer of '" + e.reads + "', whose states are read");
   }
 
+  // Compared heads share everything that decides a seed's random numbers and its training, so that they pair
+  // seed by seed; they differ in what they are fed: method and its scores, pooling, the row that trains them.
   void against(std::size_t i) const {
     const ExperimentSpec& e = job_.experiments[i];
     const ExperimentSpec& other = job_.experiments[named(i, "against", e.against)];
-    if (other.kind != ExperimentKind::kDecisionHeads || other.suite != e.suite || other.seeds != e.seeds ||
-        !other.against.empty())
-      fail("experiments", i, "against",
-           "expected decision heads on the same suite, with as many seeds, that are compared with no others");
+    if (other.kind != ExperimentKind::kDecisionHeads || !other.against.empty())
+      fail("experiments", i, "against", "expected decision heads that are compared with no others");
+    static const std::set<std::string> shared{"suite",      "layer",         "seeds",        "hidden",
+                                              "dropout",    "learning_rate", "weight_decay", "batch",
+                                              "max_epochs", "patience"};
+    for (const Key<ExperimentSpec>& key : experiment_keys())
+      if (shared.contains(key.name) && key.show(e) != key.show(other))
+        fail("experiments", i, key.name.c_str(),
+             "expected the " + key.name + " of '" + other.id + "', with which these heads are compared, " +
+                 key.show(other) + "; found " + key.show(e));
   }
 
   const Job& job_;

@@ -209,6 +209,10 @@ const std::vector<Key<ExperimentSpec>>& experiment_keys() {
       choice_key("pooling", &ExperimentSpec::pooling, {{"last", Pooling::kLast}, {"mean", Pooling::kMean}},
                  "last prompt token, or the mean over all prompt tokens"),
       integer_key("seeds", &ExperimentSpec::seeds, 1, 10000, "heads trained for each row"),
+      choice_key(
+          "scores", &ExperimentSpec::scores, {{"false", false}, {"true", true}},
+          "reranked_prompts: show scores in lines without a field 'cosine' too; lines that have one always "
+          "get 'evidence_score' in its place"),
       integer_key("repetitions", &ExperimentSpec::repetitions, 1, 1000, "speed: measurements for each row"),
       integer_key("hidden", &ExperimentSpec::hidden, 1, 4096, "width of a head's hidden layer"),
       number_key("dropout", &ExperimentSpec::dropout, 0, 0.99, "share of hidden units dropped in training"),
@@ -280,6 +284,8 @@ const std::vector<Key<Job>>& job_keys() {
       seed_key(),
       choice_key("activations", &Job::activations, {{"q8", Activations::kQ8}, {"f32", Activations::kF32}},
                  "how activations enter a product with quantized weights"),
+      choice_key("states", &Job::states, {{"f32", States::kF32}, {"f16", States::kF16}},
+                 "how hidden states are kept in the result file"),
       list_key("models", &Job::models, model_keys(), kMostModels, "models and their rows").required(),
       list_key("suites", &Job::suites, suite_keys(), kMostSuites, "prompt files and how they are scored")
           .required(),

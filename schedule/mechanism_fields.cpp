@@ -14,7 +14,6 @@ Dimension set_axis() { return {"prompt_set", 2, {"harmful", "harmless"}}; }
 void add_mechanism_inputs(const Plan& plan, std::uint32_t s, std::vector<Field>& out) {
   if (!reads_mechanisms(plan, s)) return;
   const std::string p = plan.job.suites[s].id + "_";
-  const Dimension width{"width", widest(plan), {}};
   out.push_back(make_field(p + "first_token", DType::kI32, {}, "1", "most likely first token of the answer"));
   out.push_back(make_field(p + "first_entropy", DType::kF64, {}, "nat",
                            "Shannon entropy of the first token over the whole vocabulary"));
@@ -26,8 +25,9 @@ void add_mechanism_inputs(const Plan& plan, std::uint32_t s, std::vector<Field>&
                            "Gini impurity of the first token: 1 - sum of squared probabilities"));
   out.push_back(
       make_field(p + "first_range", DType::kF64, {}, "1", "largest - smallest logit of the first token"));
-  out.push_back(bulk(make_field(p + "block_last", DType::kF32, {block_axis(plan), width}, "1",
-                                "hidden state of the last prompt token behind each block")));
+  out.push_back(make_state(plan, p + "block_last", {block_axis(plan)},
+                           "hidden state of the last prompt token behind each block"));
+  add_state_records(p, out);
 }
 
 std::vector<Field> mechanism_unit_fields(const std::string& id) {

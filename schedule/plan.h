@@ -37,8 +37,8 @@ struct Facts {
   std::vector<SuiteFacts> suites;
   ModelFacts encoder;              // of the job's encoder; sha256 is empty when it has none
   std::string calibration_sha256;  // of the job's calibration text; empty when it has none
-  // [model] recipes of its rows; empty: those that the job names. They differ where a recipe of the job is one
-  // row for each part of the model: expand() puts them into its job.
+  // [model] recipes of its rows; empty: those that the job names. They differ where a recipe of the job is
+  // one row for each part of the model: expand() puts them into its job.
   std::vector<std::vector<std::string>> recipes;
   // [model][recipe of `recipes`] bytes of all tensors of the row; empty: not known (bytes and
   // bits_per_weight stay unset).
@@ -69,8 +69,9 @@ std::vector<Dimension> dimensions(const Plan& plan, const Variable& variable);
 // schedule/fields.cpp for the names and meanings.
 std::vector<Field> unit_fields(const Plan& plan, UnitKind kind, std::uint32_t item);
 
-// Blocks captured for a suite on a row, one per slot of the suite's layer axis (not sorted, may repeat);
-// empty when no experiment reads the suite.
+// Blocks captured for a suite on a row, for the slots of the suite's layer axis from the first (not sorted,
+// may repeat; fewer than slots where the axis has a block of a deeper model); empty when no experiment reads
+// the suite.
 std::vector<int> capture_layers(const Plan& plan, std::uint32_t suite, std::uint32_t row);
 
 // What the prompt units of a suite keep of single tokens on a row; nothing when no experiment asks.
@@ -107,16 +108,16 @@ struct Reading {
 
 // What a unit reads, in the order in which the worker takes it; the units in Plan::needs have written it.
 //   kHeads, by the experiment's kind; n are the suite's items, w the model's width:
-//     decision_heads: pooled states [n, 1, w] f32; methods that change tokens: also span tokens [n, 1,
-//     tokens, w]
-//       f32, span offsets [n, spans + 1] i32, prompt tokens [n] i32, evidence scores [n, spans] f64; reorder:
-//       also the re-ranked prompts' pooled states [n, w] f32. Trained on another row: the same of the
-//       baseline behind.
-//     layer_probes: span means [n, spans, blocks of the unit, w] f32, last tokens [n, blocks of the unit, w]
-//     f32. evidence_head: span tokens and span offsets as above. reranked_prompts: evidence scores [prompts
-//     of the unit, spans] f64. speed: nothing. mechanistic_probes: last tokens [n, blocks of the unit, w] f32
-//     of `suite`, then of `harmless` where that is another one; the same of the baseline behind, on a row
-//     that is not its baseline.
+//     decision_heads: pooled states [n, 1, w]; methods that change tokens: also span means [n, spans, 1, w],
+//       span offsets [n, spans + 1] i32, prompt tokens [n] i32, evidence scores [1, n, spans] f64; reorder:
+//       also the re-ranked prompts' pooled states [n, w]. Trained on another row: the same of the baseline
+//       behind.
+//     layer_probes: span means [n, spans, blocks of the unit, w], last tokens [n, blocks of the unit, w].
+//     evidence_head: span tokens [n, 1, tokens, w] and span offsets as above. reranked_prompts: evidence
+//     scores [1, prompts of the unit, spans] f64. speed: nothing. mechanistic_probes: last tokens [n, blocks
+//     of the unit, w] of `suite`, then of `harmless` where that is another one; the same of the baseline
+//     behind, on a row that is not its baseline. States are in the type that the job keeps them in
+//     (Job::states).
 //   kPrompts of a perplexity suite with top_k on a row that is not its baseline: top_token, top_logit and
 //   log_sum_exp of the same prompts on the baseline's row.
 //   Others: nothing.
@@ -138,6 +139,10 @@ int encoder_layer(const Plan& plan);
 // job and facts do not fit: a layer that a model lacks, a suite without test items for its heads, variable
 // names that clash.
 Plan expand(Job job, Facts facts);
+
+// Everything that the states of a prompt's tokens on a row follow from beside the tokens, as text, one item a
+// line: hash of the weights, recipe, activations, and of the calibration where the job has one.
+std::string row_content(const Plan& plan, std::uint32_t row);
 
 // Everything that decides a result, as text, one item a line: job values except its name, hashes instead of
 // paths, the units. The caller hashes it (Plan::job_hash) together with the store's schema version.

@@ -34,16 +34,38 @@ bool of_suite(const Plan& plan, const ExperimentSpec& e, std::uint32_t suite) {
   return e.suite == plan.job.suites[suite].id;
 }
 
-bool reads_tokens(const ExperimentSpec& e) {
-  return e.kind == ExperimentKind::kEvidenceHead || changes_tokens(e.method);
+void add_slot(std::vector<int>& slots, int layer) {
+  if (std::find(slots.begin(), slots.end(), layer) == slots.end()) slots.push_back(layer);
 }
 
 std::uint64_t slot_of(const std::vector<int>& slots, int layer) {
   return static_cast<std::uint64_t>(std::find(slots.begin(), slots.end(), layer) - slots.begin());
 }
 
-void add_slot(std::vector<int>& slots, int layer) {
-  if (std::find(slots.begin(), slots.end(), layer) == slots.end()) slots.push_back(layer);
+// Whether an experiment asks the states behind every block.
+bool probes_blocks(const Plan& plan, std::uint32_t suite) {
+  return std::any_of(plan.job.experiments.begin(), plan.job.experiments.end(), [&](const ExperimentSpec& e) {
+    return of_suite(plan, e, suite) && e.kind == ExperimentKind::kLayerProbes;
+  });
+}
+
+// Distinct `layer` keys of the decision heads that read a suite.
+std::vector<int> layer_slots(const Plan& plan, std::uint32_t suite) {
+  std::vector<int> out;
+  for (const ExperimentSpec& e : plan.job.experiments)
+    if (of_suite(plan, e, suite) && e.kind == ExperimentKind::kDecisionHeads) add_slot(out, e.layer);
+  return out;
+}
+
+int depth_of(const Plan& plan, std::uint32_t row) {
+  return plan.facts.models.at(plan.rows.at(row).model).layers;
+}
+
+// Place on layer_axis of the block that a `layer` key names on a row.
+std::uint64_t layer_slot(const Plan& plan, std::uint32_t suite, int layer, std::uint32_t row) {
+  if (probes_blocks(plan, suite))
+    return static_cast<std::uint64_t>(resolve_layer(layer, depth_of(plan, row)));
+  return slot_of(layer_slots(plan, suite), layer);
 }
 
 // Blocks of one experiment's inputs.
@@ -60,12 +82,13 @@ class Readings {
 
   void heads(std::uint32_t row) {
     const char* state = e_.pooling == Pooling::kLast ? "_state_last" : "_state_mean";
-    const std::uint64_t w = width(row);
-    add(e_.suite + state, row, {0, slot_of(layer_slots(plan_, suite_), e_.layer), 0}, {items_, 1, w});
+    const std::uint64_t w = width(row), slot = layer_slot(plan_, suite_, e_.layer, row);
+    add(e_.suite + state, row, {0, slot, 0}, {items_, 1, w});
     if (changes_tokens(e_.method)) {
-      tokens(row);
+      add(e_.suite + "_span_mean", row, {0, 0, slot, 0}, {items_, spans_, 1, w});
+      add(e_.suite + "_span_offset", row, {0, 0}, {items_, spans_ + 1});
       add(e_.suite + "_prompt_token_count", row, {0}, {items_});
-      add(e_.reads + "_score", row, {0, 0}, {items_, spans_});
+      add(e_.reads + "_score", row, {0, 0, 0}, {1, items_, spans_});
     }
     if (e_.method == Suppression::kReorder) add(e_.reads + state, row, {0, 0}, {items_, w});
   }
@@ -82,7 +105,7 @@ class Readings {
   void probes(const Unit& unit) {
     const std::uint64_t blocks = unit.end - unit.begin, w = width(unit.row);
     add(e_.suite + "_span_mean", unit.row, {0, 0, unit.begin, 0}, {items_, spans_, blocks, w});
-    add(e_.suite + "_block_last", unit.row, {0, unit.begin, 0}, {items_, blocks, w});
+    add(e_.suite + "_state_last", unit.row, {0, unit.begin, 0}, {items_, blocks, w});
   }
 
   // States of both suites of mechanistic probes on a row.
@@ -95,7 +118,7 @@ class Readings {
   }
 
   void scores(const Unit& unit) {
-    add(e_.reads + "_score", unit.row, {unit.begin, 0}, {unit.end - unit.begin, spans_});
+    add(e_.reads + "_score", unit.row, {0, unit.begin, 0}, {1, unit.end - unit.begin, spans_});
   }
 
  private:
@@ -144,24 +167,31 @@ std::vector<Reading> experiment_readings(const Plan& plan, const Unit& unit) {
 
 }  // namespace
 
-std::vector<int> layer_slots(const Plan& plan, std::uint32_t suite) {
-  std::vector<int> out;
-  for (const ExperimentSpec& e : plan.job.experiments)
-    if (of_suite(plan, e, suite) && e.kind == ExperimentKind::kDecisionHeads) add_slot(out, e.layer);
-  return out;
+Dimension layer_axis(const Plan& plan, std::uint32_t suite) {
+  if (probes_blocks(plan, suite)) return block_axis(plan);
+  return {plan.job.suites.at(suite).id + "_layer", layer_slots(plan, suite).size(), {}};
+}
+
+bool keeps_pooled(const Plan& plan, std::uint32_t suite, Pooling pooling) {
+  return probes_blocks(plan, suite) ||
+         std::any_of(plan.job.experiments.begin(), plan.job.experiments.end(), [&](const ExperimentSpec& e) {
+           return of_suite(plan, e, suite) && e.kind == ExperimentKind::kDecisionHeads &&
+                  e.pooling == pooling;
+         });
+}
+
+bool keeps_span_means(const Plan& plan, std::uint32_t suite) {
+  return probes_blocks(plan, suite) ||
+         std::any_of(plan.job.experiments.begin(), plan.job.experiments.end(), [&](const ExperimentSpec& e) {
+           return of_suite(plan, e, suite) && changes_tokens(e.method);
+         });
 }
 
 std::vector<int> token_slots(const Plan& plan, std::uint32_t suite) {
   std::vector<int> out;
   for (const ExperimentSpec& e : plan.job.experiments)
-    if (of_suite(plan, e, suite) && reads_tokens(e)) add_slot(out, e.layer);
+    if (of_suite(plan, e, suite) && e.kind == ExperimentKind::kEvidenceHead) add_slot(out, e.layer);
   return out;
-}
-
-bool probes_blocks(const Plan& plan, std::uint32_t suite) {
-  return std::any_of(plan.job.experiments.begin(), plan.job.experiments.end(), [&](const ExperimentSpec& e) {
-    return of_suite(plan, e, suite) && e.kind == ExperimentKind::kLayerProbes;
-  });
 }
 
 bool reads_mechanisms(const Plan& plan, std::uint32_t suite) {
@@ -173,7 +203,8 @@ bool reads_mechanisms(const Plan& plan, std::uint32_t suite) {
 
 bool reads_evidence(const Job& job, const SuiteSpec& suite) {
   return std::any_of(job.experiments.begin(), job.experiments.end(), [&](const ExperimentSpec& e) {
-    return e.suite == suite.id && (e.kind == ExperimentKind::kLayerProbes || reads_tokens(e));
+    return e.suite == suite.id && (e.kind == ExperimentKind::kLayerProbes ||
+                                   e.kind == ExperimentKind::kEvidenceHead || changes_tokens(e.method));
   });
 }
 
@@ -198,6 +229,7 @@ Dimension experiment_axis(const Plan& plan, std::uint32_t experiment) {
     case ExperimentKind::kMechanisms:
       return block_axis(plan);
     case ExperimentKind::kEvidenceHead:
+      return {e.id + "_head", 1, {}};
     case ExperimentKind::kRerankedPrompts:
       return {e.suite + "_prompt", plan.facts.suites.at(suite_of(plan, experiment)).ids.size(), {}};
     case ExperimentKind::kSpeed:
@@ -235,17 +267,20 @@ std::string feature_name(Suppression method, int layer, Pooling pooling) {
 }
 
 std::vector<int> capture_layers(const Plan& plan, std::uint32_t suite, std::uint32_t row) {
-  std::vector<int> layers = layer_slots(plan, suite);
-  const int depth = plan.facts.models.at(plan.rows.at(row).model).layers;
-  for (int& layer : layers) layer = resolve_layer(layer, depth);
+  const int depth = depth_of(plan, row);
+  std::vector<int> layers;
+  if (probes_blocks(plan, suite)) {
+    for (int block = 0; block < depth; ++block) layers.push_back(block);
+    return layers;
+  }
+  for (const int layer : layer_slots(plan, suite)) layers.push_back(resolve_layer(layer, depth));
   return layers;
 }
 
 TokenCapture token_capture(const Plan& plan, std::uint32_t suite, std::uint32_t row) {
-  const int depth = plan.facts.models.at(plan.rows.at(row).model).layers;
-  TokenCapture out{token_slots(plan, suite), probes_blocks(plan, suite) ? depth : 0,
-                   reads_mechanisms(plan, suite) ? depth : 0};
-  for (int& block : out.blocks) block = resolve_layer(block, depth);
+  TokenCapture out{token_slots(plan, suite), keeps_span_means(plan, suite),
+                   reads_mechanisms(plan, suite) ? depth_of(plan, row) : 0};
+  for (int& block : out.blocks) block = resolve_layer(block, depth_of(plan, row));
   return out;
 }
 

@@ -30,12 +30,15 @@ struct Unit {
 };
 static_assert(std::is_trivially_copyable_v<Unit>);
 
-enum class DType : std::uint8_t { kU8, kI32, kU32, kI64, kF32, kF64 };
+// kF16: IEEE binary16, of hidden states in the file only. Units compute them as kF32 (worker/state_slabs.h).
+enum class DType : std::uint8_t { kU8, kI32, kU32, kI64, kF32, kF64, kF16 };
 
 constexpr std::size_t dtype_bytes(DType t) {
   switch (t) {
     case DType::kU8:
       return 1;
+    case DType::kF16:
+      return 2;
     case DType::kI32:
     case DType::kU32:
     case DType::kF32:
@@ -165,8 +168,12 @@ class SlabSet {
         return fill_as<float>(f.fill, slab);
       case DType::kF64:
         return fill_as<double>(f.fill, slab);
+      case DType::kF16:
+        return fill_as<std::uint16_t>(kNoHalf, slab);
     }
   }
+
+  static constexpr std::uint16_t kNoHalf = 0x7e00;  // NaN in binary16, the only fill value of that type
 
   std::span<const Field> fields_;
   std::vector<Slab> slabs_;
@@ -196,15 +203,15 @@ struct Evidence {
   std::uint8_t cited = 0;  // 1: the gold answer rests on it
 };
 
-// What a unit of prompts keeps of the states of single tokens, beside its pooled states.
+// What a unit of prompts keeps of the states of its evidence lines, beside its pooled states.
 struct TokenCapture {
-  std::vector<int> blocks;  // tokens of evidence spans behind these blocks, one block a slot, any order
-  int depth = 0;            // means of spans and last token behind each of this many blocks; 0: neither
+  std::vector<int> blocks;  // tokens of all lines behind these blocks, one block a slot, any order
+  bool means = false;       // the mean over each line's tokens, behind the blocks of the pooled states
   // For mechanistic probes: last token behind each of this many blocks and the first answer token's
   // distribution, no spans; 0: neither.
   int mechanism_depth = 0;
 
-  bool any() const { return !blocks.empty() || depth > 0; }
+  bool any() const { return !blocks.empty() || means; }
 };
 
 // What the plan and the reduction need of a suite file. One entry per line, in file order.

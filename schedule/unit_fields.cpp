@@ -23,14 +23,6 @@ std::uint64_t longest_item(const Plan& plan, std::uint32_t suite) {
   return longest;
 }
 
-bool pools(const Plan& plan, std::uint32_t suite, Pooling pooling) {
-  for (const ExperimentSpec& e : plan.job.experiments)
-    if (e.kind == ExperimentKind::kDecisionHeads && e.suite == plan.job.suites[suite].id &&
-        e.pooling == pooling)
-      return true;
-  return false;
-}
-
 void add_refusal(const std::string& p, std::vector<Field>& out) {
   out.push_back(
       make_flags(p + "refusal", {}, "how the answer reads", {"answer", "soft_refusal", "hard_refusal"}));
@@ -38,28 +30,33 @@ void add_refusal(const std::string& p, std::vector<Field>& out) {
                            "first five words in lower case, letters and digits, ASCII padded with 0"));
 }
 
-// States of single tokens and of evidence lines, where an experiment reads them.
-void add_tokens(const Plan& plan, std::uint32_t s, const std::string& p, std::vector<Field>& out) {
-  const Dimension width{"width", widest(plan), {}};
+// States of prompts, evidence lines and single tokens, as far as an experiment reads them.
+void add_states(const Plan& plan, std::uint32_t s, const std::string& p, std::vector<Field>& out) {
+  const Dimension layer = layer_axis(plan, s);
   const Dimension span{p + "span", most_evidence(plan.facts.suites[s]), {}};
-  const Dimension block = block_axis(plan);
   const std::vector<int> slots = token_slots(plan, s);
+  const bool means = keeps_span_means(plan, s);
+  const std::size_t before = out.size();
+  if (keeps_pooled(plan, s, Pooling::kLast))
+    out.push_back(make_state(plan, p + "state_last", {layer}, "hidden state of the last prompt token"));
+  if (keeps_pooled(plan, s, Pooling::kMean))
+    out.push_back(make_state(plan, p + "state_mean", {layer}, "mean hidden state over the prompt"));
+  if (means)
+    out.push_back(make_state(plan, p + "span_mean", {span, layer},
+                             "mean hidden state over the tokens of each evidence line"));
   if (!slots.empty()) {
     std::uint64_t most = 1;
     for (const std::uint32_t n : plan.facts.suites[s].span_tokens) most = std::max<std::uint64_t>(most, n);
-    out.push_back(
-        bulk(make_field(p + "span_token", DType::kF32,
-                        {{p + "token_layer", slots.size(), {}}, {p + "span_token_at", most, {}}, width}, "1",
-                        "hidden states of the tokens of all evidence lines, one after the other")));
-    out.push_back(make_field(p + "span_offset", DType::kI32, {{p + "span_border", span.size + 1, {}}},
-                             "token", "line j holds the span tokens [offset j, offset j + 1)"));
-    out.push_back(make_field(p + "prompt_token_count", DType::kI32, {}, "token", "tokens of the prompt"));
+    out.push_back(make_state(plan, p + "span_token",
+                             {{p + "token_layer", slots.size(), {}}, {p + "span_token_at", most, {}}},
+                             "hidden states of the tokens of all evidence lines, one after the other"));
   }
-  if (!probes_blocks(plan, s)) return;
-  out.push_back(bulk(make_field(p + "span_mean", DType::kF32, {span, block, width}, "1",
-                                "mean hidden state over the tokens of each evidence line")));
-  out.push_back(bulk(make_field(p + "block_last", DType::kF32, {block, width}, "1",
-                                "hidden state of the last prompt token behind each block")));
+  if (out.size() == before) return;
+  add_state_records(p, out);
+  if (!means && slots.empty()) return;
+  out.push_back(make_field(p + "span_offset", DType::kI32, {{p + "span_border", span.size + 1, {}}}, "token",
+                           "line j holds the span tokens [offset j, offset j + 1)"));
+  out.push_back(make_field(p + "prompt_token_count", DType::kI32, {}, "token", "tokens of the prompt"));
 }
 
 void add_decision(const Plan& plan, std::uint32_t s, const std::string& p, std::vector<Field>& out) {
@@ -69,15 +66,7 @@ void add_decision(const Plan& plan, std::uint32_t s, const std::string& p, std::
   out.push_back(make_field(p + "choice_log_prob", DType::kF64, {class_axis()}, "nat",
                            "log-probability of the label's tokens after the fixed prefix"));
   out.push_back(make_field(p + "veto_margin", DType::kF64, {}, "nat", "log p(VETO) - log p(APPROVE)"));
-  const std::vector<Dimension> state{{p + "layer", layer_slots(plan, s).size(), {}},
-                                     {"width", widest(plan), {}}};
-  if (pools(plan, s, Pooling::kLast))
-    out.push_back(
-        bulk(make_field(p + "state_last", DType::kF32, state, "1", "hidden state of the last prompt token")));
-  if (pools(plan, s, Pooling::kMean))
-    out.push_back(
-        bulk(make_field(p + "state_mean", DType::kF32, state, "1", "mean hidden state over the prompt")));
-  add_tokens(plan, s, p, out);
+  add_states(plan, s, p, out);
 }
 
 void add_choice(const Plan& plan, std::uint32_t s, const std::string& p, std::vector<Field>& out) {

@@ -127,13 +127,8 @@ class Trainer {
     std::copy(kept.begin(), kept.end(), net_.weights().data());
     result_.train_loss = mean_loss(train_);
     result_.score = score_evidence(result_.head, spans_);
-    std::vector<double> scores;
-    std::vector<std::uint8_t> labels;
-    for (const std::uint32_t j : test_) {
-      scores.push_back(result_.score[j]);
-      labels.push_back(labels_[j]);
-    }
-    result_.auc = rank_auc(scores, labels);
+    result_.auc = auc_of(test_);
+    result_.validation_auc = auc_of(validation_);
     return std::move(result_);
   }
 
@@ -183,6 +178,16 @@ class Trainer {
     kernels_.update(net_.gradient().data(), net_.layout().size, adam_.next(), net_.weights().data(),
                     first_.data(), second_.data());
     ++steps_;
+  }
+
+  double auc_of(std::span<const std::uint32_t> chosen) const {
+    std::vector<double> scores;
+    std::vector<std::uint8_t> labels;
+    for (const std::uint32_t j : chosen) {
+      scores.push_back(result_.score[j]);
+      labels.push_back(labels_[j]);
+    }
+    return rank_auc(scores, labels);
   }
 
   double mean_loss(std::span<const std::uint32_t> chosen) {

@@ -16,7 +16,7 @@
 // loss. Products come from OpenBLAS.
 namespace brinkmap::worker {
 
-inline constexpr std::int64_t kAttention = 64;
+inline constexpr std::int64_t kAttention = schedule::kEvidenceAttention;
 
 // Token states of evidence spans, of any number of prompts, at one layer.
 struct EvidenceSpans {
@@ -39,6 +39,7 @@ struct EvidenceHeadResult {
   EvidenceHead head;
   std::vector<double> score;   // [spans], probability of being cited, for every split
   double auc = 0;              // on test; NaN when test lacks a class
+  double validation_auc = 0;   // the same on validation
   double validation_loss = 0;  // of the kept weights: weighted mean, nats, no dropout
   double train_loss = 0;       // the same over train
   int epochs = 0;              // run

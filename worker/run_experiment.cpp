@@ -7,9 +7,12 @@
 #include "schedule/error.h"
 #include "worker/evidence_head.h"
 #include "worker/evidence_lines.h"
+#include "worker/evidence_net.h"
 #include "worker/heads_net.h"
 #include "worker/probe.h"
+#include "worker/scored_lines.h"
 #include "worker/spans.h"
+#include "worker/state_slabs.h"
 #include "worker/suppression.h"
 #include "worker/token_states.h"
 
@@ -20,6 +23,37 @@ schedule::ExperimentSpec ExperimentUnit::keyed_spec() const {
   if (!spec.against.empty()) keyed.id = spec.against;
   return keyed;
 }
+
+namespace {
+
+// Rows [rows, width] into a field whose rows may be longer.
+void store_rows(std::span<const float> from, std::int64_t rows, std::span<float> to) {
+  const std::size_t n = static_cast<std::size_t>(rows), stride = to.size() / n, width = from.size() / n;
+  if (stride < width) throw Error("a field has no room for the evidence head's weights");
+  for (std::size_t r = 0; r < n; ++r)
+    std::copy_n(from.begin() + static_cast<std::ptrdiff_t>(r * width), width,
+                to.begin() + static_cast<std::ptrdiff_t>(r * stride));
+}
+
+void store_head(const EvidenceHead& head, schedule::SlabSet& slabs) {
+  const EvidenceLayout at(head.width, head.hidden);
+  const auto put = [&](const char* name, std::int64_t begin, std::int64_t rows, std::int64_t width) {
+    store_rows(std::span(head.weights)
+                   .subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(rows * width)),
+               rows, slabs.get<float>(name));
+  };
+  store_rows(head.mean, 1, slabs.get<float>("mean"));
+  store_rows(head.scale, 1, slabs.get<float>("scale"));
+  put("attention_weight", at.attention, kAttention, head.width);
+  put("attention_bias", at.attention_bias, 1, kAttention);
+  put("attention_vector", at.attention_score, 1, kAttention);
+  put("input_weight", at.input, head.hidden, head.width);
+  put("input_bias", at.input_bias, 1, head.hidden);
+  put("output_weight", at.output, 1, head.hidden);
+  put("output_bias", at.output_bias, 1, 1);
+}
+
+}  // namespace
 
 void run_evidence(const ExperimentUnit& u) {
   const SuiteSpans spans = unpack_spans(u.suite, u.input<float>(0), u.input<std::int32_t>(1), u.width);
@@ -37,6 +71,12 @@ void run_evidence(const ExperimentUnit& u) {
   for (std::size_t i = 0; i < u.suite.items.size(); ++i)
     std::copy(result.score.begin() + spans.first[i], result.score.begin() + spans.first[i + 1],
               out.begin() + static_cast<std::ptrdiff_t>(i * lines));
+  u.slabs.get<double>("validation_auc")[0] = result.validation_auc;
+  u.slabs.get<double>("validation_loss")[0] = result.validation_loss;
+  u.slabs.get<double>("train_loss")[0] = result.train_loss;
+  u.slabs.get<std::int32_t>("epochs")[0] = result.epochs;
+  u.slabs.get<std::int32_t>("best_epoch")[0] = result.best_epoch;
+  store_head(result.head, u.slabs);
 }
 
 namespace {
@@ -88,6 +128,7 @@ void run_probes(const ExperimentUnit& u) {
     of_item.folds.push_back(folds[i]);
     for (std::size_t b = 0; b < blocks; ++b) {
       const auto state = last.subspan((i * blocks + b) * width, width);
+      require_states(u.suite, i, state, u.suite.spec.id);
       of_item.blocks[b].insert(of_item.blocks[b].end(), state.begin(), state.end());
     }
     if (item.evidence.size() > lines)
@@ -98,6 +139,7 @@ void run_probes(const ExperimentUnit& u) {
       of_line.folds.push_back(folds[i]);
       for (std::size_t b = 0; b < blocks; ++b) {
         const auto state = means.subspan(((i * lines + j) * blocks + b) * width, width);
+        require_states(u.suite, i, state, u.suite.spec.id);
         of_line.blocks[b].insert(of_line.blocks[b].end(), state.begin(), state.end());
       }
     }
@@ -123,9 +165,13 @@ void run_reranked(const ExperimentUnit& u, const Tokenizer& tokenizer, const Pro
       throw Error(fmt::format("{}: item {} has no evidence scores", u.spec.id, item.id));
     const std::vector<std::uint32_t> by_score = score_order(own);
     std::copy(by_score.begin(), by_score.end(), order.begin() + static_cast<std::ptrdiff_t>(i * lines));
+    const std::vector<std::string> plain = statements(item);
+    std::vector<std::string> shown;
+    for (std::size_t j = 0; j < plain.size(); ++j)
+      shown.push_back(scored_line(plain[j], own[j], u.spec.scores));
     Request& request = requests.emplace_back();
     request.prompt =
-        prompt_tokens(tokenizer, around, reorder_lines(item.prompt, statements(item), by_score, item.id));
+        prompt_tokens(tokenizer, around, reorder_lines(item.prompt, plain, shown, by_score, item.id));
     request.capture_last = request.capture_mean = true;
   }
   const std::vector<Response> responses = run(requests);
@@ -133,6 +179,7 @@ void run_reranked(const ExperimentUnit& u, const Tokenizer& tokenizer, const Pro
   const std::size_t stride = last.size() / items;
   for (std::size_t i = 0; i < items; ++i) {
     const Response& r = responses.at(i);
+    record_states(u.content, requests[i].prompt, r.finite, i, u.slabs);
     if (r.state_last.size() != static_cast<std::size_t>(u.width) ||
         r.state_mean.size() != r.state_last.size() || r.state_last.size() > stride)
       throw Error(fmt::format("{}: states of another width", u.spec.id));

@@ -24,6 +24,7 @@ struct ExperimentUnit {
   std::int64_t width = 0;  // of the row's states
   kernels::ThreadPool& pool;
   schedule::SlabSet& slabs;
+  std::string content = {};  // of the row, UnitRunner::Row
 
   // The values of a block that the unit read.
   template <class T>

@@ -31,9 +31,19 @@ class Source {
     const std::size_t size = items_ * static_cast<std::size_t>(u.width);
     if (pooled_.size() != size)
       throw Error(fmt::format("{}: {} states, expected {}", u.spec.id, pooled_.size(), size));
-    if (u.spec.method == Suppression::kReorder) reranked_ = u.input<float>(first + 1);
+    const auto require = [&](std::span<const float> states, const std::string& owner) {
+      for (std::size_t i = 0; i < items_; ++i)
+        require_states(u.suite, i, states.subspan(i * size / items_, size / items_), owner);
+    };
+    require(pooled_, u.suite.spec.id);
+    if (u.spec.method == Suppression::kReorder) {
+      reranked_ = u.input<float>(first + 1);
+      if (reranked_.size() != size)
+        throw Error(fmt::format("{}: {} re-ranked states, expected {}", u.spec.id, reranked_.size(), size));
+      require(reranked_, u.spec.reads);
+    }
     if (!schedule::changes_tokens(u.spec.method)) return;
-    spans_ = unpack_spans(u.suite, u.input<float>(first + 1), u.input<std::int32_t>(first + 2), u.width);
+    lines_ = unpack_means(u.suite, u.input<float>(first + 1), u.input<std::int32_t>(first + 2), u.width);
     tokens_ = u.input<std::int32_t>(first + 3);
     scores_ = u.input<double>(first + 4);
     if (tokens_.size() != items_ || scores_.size() % items_ != 0)
@@ -74,16 +84,13 @@ class Source {
  private:
   PromptStates prompt(std::size_t i) const {
     const auto w = static_cast<std::size_t>(u_.width);
-    local_.clear();
-    const std::uint32_t begin = spans_.offsets[spans_.first[i]];
-    for (std::uint32_t j = spans_.first[i]; j <= spans_.first[i + 1]; ++j)
-      local_.push_back(spans_.offsets[j] - begin);
+    const std::size_t first = lines_.first[i], count = lines_.first[i + 1] - first;
     // Only the experiment's own pooling is read, so the one state stands for both.
     const auto pooled = pooled_.subspan(i * w, w);
     return {u_.width,
             static_cast<std::uint32_t>(std::max(tokens_[i], 0)),
-            std::span(spans_.states).subspan(begin * w, local_.back() * w),
-            local_,
+            std::span(lines_.means).subspan(first * w, count * w),
+            std::span(lines_.tokens).subspan(first, count),
             pooled,
             pooled};
   }
@@ -91,10 +98,9 @@ class Source {
   const ExperimentUnit& u_;
   std::span<const float> pooled_, reranked_;
   std::size_t items_;
-  SuiteSpans spans_;
+  SuiteMeans lines_;
   std::span<const std::int32_t> tokens_;
   std::span<const double> scores_;
-  mutable std::vector<std::uint32_t> local_;
 };
 
 struct Labels {

@@ -13,6 +13,7 @@
 #include "worker/run_perplexity.h"
 #include "worker/score_answer.h"
 #include "worker/spans.h"
+#include "worker/state_slabs.h"
 #include "worker/token_states.h"
 
 namespace brinkmap::worker {
@@ -60,19 +61,19 @@ void store_states(const PromptShard& shard, std::span<const schedule::Field> fie
   const auto field = std::find_if(fields.begin(), fields.end(),
                                   [&](const schedule::Field& f) { return f.name.ends_with(suffix); });
   const std::size_t slots = shard.capture_layers.size(), width = static_cast<std::size_t>(shard.width);
-  if (field->inner.size() != 2 || field->inner[0].size != slots || field->inner[1].size < width)
+  if (field->inner.size() != 2 || field->inner[0].size < slots || field->inner[1].size < width)
     throw Error(fmt::format("field {} does not hold {} slots of width {}", field->name, slots, width));
   if (states.size() != shard.engine_layers.size() * width)
     throw Error(fmt::format("engine gave {} state values, expected {}", states.size(),
                             shard.engine_layers.size() * width));
-  const std::size_t field_width = field->inner[1].size;
+  const std::size_t field_slots = field->inner[0].size, field_width = field->inner[1].size;
   const auto out = slabs.get<float>(what);
   for (std::size_t slot = 0; slot < slots; ++slot) {
     const auto at =
         std::lower_bound(shard.engine_layers.begin(), shard.engine_layers.end(), shard.capture_layers[slot]);
     const auto layer = static_cast<std::size_t>(at - shard.engine_layers.begin());
     std::copy_n(states.begin() + static_cast<std::ptrdiff_t>(layer * width), width,
-                out.begin() + static_cast<std::ptrdiff_t>((item * slots + slot) * field_width));
+                out.begin() + static_cast<std::ptrdiff_t>((item * field_slots + slot) * field_width));
   }
 }
 
@@ -159,8 +160,8 @@ void run_generation(const PromptShard& shard, std::span<const schedule::Field> f
   const auto positions = static_cast<std::size_t>(shard.suite.spec.max_new_tokens);
   const bool states = !shard.capture_layers.empty();
   const bool last = states && slabs.has("state_last"), mean = states && slabs.has("state_mean");
-  const std::vector<Response> responses =
-      run_keeping_tokens(shard, fields, make_requests(shard, last, mean), run, slabs);
+  const std::vector<Request> requests = make_requests(shard, last, mean);
+  const std::vector<Response> responses = run_keeping_tokens(shard, fields, requests, run, slabs);
   std::vector<std::string> texts;
   for (const Response& response : responses) texts.push_back(shard.tokenizer.decode(response.tokens));
   std::vector<Answer> answers;
@@ -169,6 +170,9 @@ void run_generation(const PromptShard& shard, std::span<const schedule::Field> f
         answers.emplace_back(Answer{shard.suite.items[shard.begin + i], responses[i], texts[i], i});
     store_answer(answer, positions, slabs);
     score(shard, answer, slabs);
+    if (slabs.has("state_status"))
+      record_states(shard.content, requests[i].prompt, responses[i].finite, i, slabs);
+    if (!responses[i].finite) continue;
     if (last) store_states(shard, fields, "state_last", responses[i].state_last, i, slabs);
     if (mean) store_states(shard, fields, "state_mean", responses[i].state_mean, i, slabs);
     if (shard.tokens.mechanism_depth > 0) store_mechanism_inputs(shard, fields, responses[i], i, slabs);

@@ -42,6 +42,7 @@ struct PromptShard {
   EncodeTexts encode = {};             // quality suites with bertscore or coherence only
   std::optional<BaselineLogits> baseline =
       {};                              // perplexity suites with top_k; none: this row is the baseline
+  std::string content = {};            // of the row, UnitRunner::Row
   schedule::TokenCapture tokens = {};  // its blocks are among the engine's layers
 };
 

@@ -18,6 +18,7 @@
 #include "worker/refusal_scorer.h"
 #include "worker/run_experiment.h"
 #include "worker/run_prompts.h"
+#include "worker/state_slabs.h"
 #include "worker/text_encoder.h"
 #include "worker/tokenizer.h"
 
@@ -140,8 +141,7 @@ struct UnitRunner::Impl {
           fmt::format("unit asks for prompts [{}, {}) of {}", unit.begin, unit.end, suite.items.size()));
     std::vector<int> layers(capture_layers.begin(), capture_layers.end());
     layers.insert(layers.end(), tokens.blocks.begin(), tokens.blocks.end());
-    for (int block = 0; block < std::max(tokens.depth, tokens.mechanism_depth); ++block)
-      layers.push_back(block);
+    for (int block = 0; block < tokens.mechanism_depth; ++block) layers.push_back(block);
     std::sort(layers.begin(), layers.end());
     layers.erase(std::unique(layers.begin(), layers.end()), layers.end());
     use_row(unit.row, layers);
@@ -158,6 +158,7 @@ struct UnitRunner::Impl {
                       layers,
                       model->config.width};
     shard.tokens = tokens;
+    shard.content = r.content;
     if (suite.spec.needs_encoder()) shard.encode = encode_texts();
     if (suite.spec.top_k > 0 && !inputs.empty())
       shard.baseline =
@@ -210,7 +211,8 @@ struct UnitRunner::Impl {
   void experiment(const Unit& unit, std::span<const schedule::Slab> inputs, int width, SlabSet& slabs,
                   UnitResult& result) {
     const schedule::ExperimentSpec& spec = job.experiments.at(unit.item);
-    const ExperimentUnit u{job, spec, suite_named(spec, spec.suite), unit, inputs, width, pool, slabs};
+    const ExperimentUnit u{job,  spec,  suite_named(spec, spec.suite), unit, inputs, width,
+                           pool, slabs, rows.at(unit.row).content};
     switch (spec.kind) {
       case schedule::ExperimentKind::kDecisionHeads:
         return run_heads(u);
@@ -238,12 +240,14 @@ struct UnitRunner::Impl {
                std::span<const schedule::Slab> inputs, int width, const schedule::TokenCapture& tokens,
                UnitResult& result) {
     if (unit.begin > unit.end) throw Error(fmt::format("unit asks for items [{}, {})", unit.begin, unit.end));
-    SlabSet slabs(fields, unit.end - unit.begin);
+    const std::vector<Field> computed = computed_fields(fields);
+    SlabSet slabs(computed, unit.end - unit.begin);
     if (unit.kind == UnitKind::kPrompts)
-      prompts(unit, fields, capture_layers, tokens, inputs, slabs, result);
+      prompts(unit, computed, capture_layers, tokens, inputs, slabs, result);
     else
       experiment(unit, inputs, width, slabs, result);
     result.slabs = slabs.take();
+    narrow_states(fields, unit.end - unit.begin, result.slabs);
   }
 };
 

@@ -21,6 +21,7 @@ class UnitRunner {
   struct Row {
     int model = 0;
     std::string recipe;
+    std::string content = {};  // what its states follow from beside the prompt (schedule::row_content)
   };
 
   // Reads the phrase lists of refusal suites; throws InputError. Suites that experiments read have passed
@@ -28,12 +29,12 @@ class UnitRunner {
   UnitRunner(const schedule::Job& job, std::vector<Suite> suites, std::vector<Row> rows, int threads);
   ~UnitRunner();
 
-  // Computes a unit. `fields`: the fields of the unit's item; slabs come back in that order.
-  // `capture_layers`: for kPrompts, one block for every slot of the suite's layer axis, in any order, repeats
-  // allowed; empty when no states are wanted. `inputs`: what the unit reads from the store (schedule's
-  // unit_readings, in that order, which says what they are). `tokens`: for kPrompts, the states of single
-  // tokens that are kept. `width` is the model's. Never throws: an exception becomes a failed result with its
-  // reason.
+  // Computes a unit. `fields`: the fields of the unit's item; slabs come back in that order and in their
+  // types. `capture_layers`: for kPrompts, one block for every slot of the suite's layer axis, in any order,
+  // repeats allowed; empty when no states are wanted. `inputs`: what the unit reads from the store
+  // (schedule's unit_readings, in that order, which says what they are), states as f32. `tokens`: for
+  // kPrompts, the states of single tokens that are kept. `width` is the model's. Never throws: an exception
+  // becomes a failed result with its reason.
   schedule::UnitResult run(const schedule::Unit& unit, std::span<const schedule::Field> fields,
                            std::span<const int> capture_layers, std::span<const schedule::Slab> inputs,
                            int width, const schedule::TokenCapture& tokens = {});

@@ -80,18 +80,19 @@ EvidencePrompt evidence_prompt(const Tokenizer& tokenizer, const PromptTemplate&
 }
 
 std::string reorder_lines(std::string_view prompt, std::span<const std::string> lines,
-                          std::span<const std::uint32_t> order, const std::string& item) {
+                          std::span<const std::string> shown, std::span<const std::uint32_t> order,
+                          const std::string& item) {
   const std::vector<LineRange> ranges = find_lines(prompt, lines, item);
   std::vector<std::uint32_t> seen(order.begin(), order.end());
   std::sort(seen.begin(), seen.end());
   for (std::uint32_t i = 0; i < seen.size(); ++i)
     if (seen[i] != i) throw Error(fmt::format("item {}: the order given is no permutation", item));
-  if (seen.size() != lines.size())
-    throw Error(
-        fmt::format("item {}: an order of {} for {} evidence lines", item, seen.size(), lines.size()));
+  if (seen.size() != lines.size() || shown.size() != lines.size())
+    throw Error(fmt::format("item {}: an order of {} and {} texts for {} evidence lines", item, seen.size(),
+                            shown.size(), lines.size()));
   std::string out(prompt.substr(0, ranges[0].begin));
   for (std::size_t i = 0; i < ranges.size(); ++i) {
-    out += lines[order[i]];
+    out += shown[order[i]];
     out += prompt.substr(ranges[i].end, ranges[i].next - ranges[i].end);
   }
   return out += prompt.substr(ranges.back().next);

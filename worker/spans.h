@@ -43,8 +43,10 @@ EvidencePrompt evidence_prompt(const Tokenizer& tokenizer, const PromptTemplate&
                                const std::string& item);
 
 // The prompt with its evidence lines in another order; newlines stay where they are. order[i]: the line that
-// comes i-th. Throws Error as find_lines does, and when `order` is no permutation of the lines.
+// comes i-th. shown[j]: what stands there for line j. Throws Error as find_lines does, when `order` is no
+// permutation of the lines, and when `shown` has another size.
 std::string reorder_lines(std::string_view prompt, std::span<const std::string> lines,
-                          std::span<const std::uint32_t> order, const std::string& item);
+                          std::span<const std::string> shown, std::span<const std::uint32_t> order,
+                          const std::string& item);
 
 }  // namespace brinkmap::worker

@@ -16,14 +16,15 @@ namespace {
 
 void check(const PromptStates& prompt, std::size_t per_span) {
   const auto width = static_cast<std::size_t>(std::max<std::int64_t>(prompt.width, 0));
-  if (width == 0 || prompt.tokens == 0 || prompt.offsets.empty() || prompt.offsets.front() != 0 ||
-      !std::is_sorted(prompt.offsets.begin(), prompt.offsets.end()) ||
-      prompt.offsets.back() > prompt.tokens || prompt.span_tokens.size() != prompt.offsets.back() * width ||
-      prompt.last.size() != width || prompt.mean.size() != width || per_span != prompt.offsets.size() - 1)
-    throw Error(
-        fmt::format("suppression: the cached states of a prompt do not fit together (width {}, {} "
-                    "tokens, {} values of {} spans, {} scores)",
-                    prompt.width, prompt.tokens, prompt.span_tokens.size(), prompt.offsets.size(), per_span));
+  std::uint64_t tokens = 0;
+  for (const std::uint32_t n : prompt.span_tokens) tokens += n;
+  if (width == 0 || prompt.tokens == 0 || tokens > prompt.tokens ||
+      prompt.span_means.size() != prompt.span_tokens.size() * width || prompt.last.size() != width ||
+      prompt.mean.size() != width || per_span != prompt.span_tokens.size())
+    throw Error(fmt::format(
+        "suppression: the cached states of a prompt do not fit together (width {}, {} "
+        "tokens, {} values of {} spans, {} scores)",
+        prompt.width, prompt.tokens, prompt.span_means.size(), prompt.span_tokens.size(), per_span));
 }
 
 std::vector<double> unit(std::vector<double> v, const char* what) {
@@ -36,19 +37,19 @@ std::vector<double> unit(std::vector<double> v, const char* what) {
   return v;
 }
 
-// Adds what the method changes at one token to `change`.
-void add_change(const SuppressionSpec& spec, std::span<const float> token, double factor,
+// Adds what the method changes at the tokens of one span to `change`.
+void add_change(const SuppressionSpec& spec, std::span<const float> mean, double tokens, double factor,
                 std::vector<double>& change) {
   if (spec.method == Suppression::kSoftmask) {
-    for (std::size_t k = 0; k < change.size(); ++k) change[k] += (factor - 1) * token[k];
+    for (std::size_t k = 0; k < change.size(); ++k) change[k] += tokens * (factor - 1) * mean[k];
     return;
   }
   double along = 0;
-  for (std::size_t k = 0; k < change.size(); ++k) along += spec.direction[k] * token[k];
+  for (std::size_t k = 0; k < change.size(); ++k) along += spec.direction[k] * mean[k];
   const std::span<const double> removed =
       spec.method == Suppression::kDirsup ? spec.direction : spec.replacement;
   for (std::size_t k = 0; k < change.size(); ++k)
-    change[k] -= spec.lambda * (1 - factor) * along * removed[k];
+    change[k] -= tokens * spec.lambda * (1 - factor) * along * removed[k];
 }
 
 }  // namespace
@@ -64,11 +65,10 @@ void DirectionSum::add(const PromptStates& prompt, std::span<const std::uint8_t>
   const auto width = static_cast<std::size_t>(width_);
   for (std::size_t j = 0; j < cited.size(); ++j) {
     const std::size_t side = cited[j] != 0 ? 1 : 0;
-    for (std::uint32_t t = prompt.offsets[j]; t < prompt.offsets[j + 1]; ++t) {
-      const auto token = prompt.span_tokens.subspan(t * width, width);
-      for (std::size_t k = 0; k < width; ++k) sum_[side][k] += token[k];
-      ++tokens_[side];
-    }
+    const auto mean = prompt.span_means.subspan(j * width, width);
+    for (std::size_t k = 0; k < width; ++k)
+      sum_[side][k] += static_cast<double>(prompt.span_tokens[j]) * mean[k];
+    tokens_[side] += prompt.span_tokens[j];
   }
 }
 
@@ -106,8 +106,7 @@ std::vector<float> suppressed_feature(const SuppressionSpec& spec, const PromptS
   for (std::size_t j = 0; j < scores.size(); ++j) {
     double factor = scores[j];
     if (spec.method == Suppression::kSoftmask) factor = top > 0 ? factor / top : 1;
-    for (std::uint32_t t = prompt.offsets[j]; t < prompt.offsets[j + 1]; ++t)
-      add_change(spec, prompt.span_tokens.subspan(t * width, width), factor, change);
+    add_change(spec, prompt.span_means.subspan(j * width, width), prompt.span_tokens[j], factor, change);
   }
   for (std::size_t k = 0; k < width; ++k)
     feature[k] = static_cast<float>(feature[k] + change[k] / prompt.tokens);

@@ -15,15 +15,15 @@ namespace brinkmap::worker {
 
 using schedule::Suppression;
 
-// Cached states of one prompt at one layer.
+// Cached states of one prompt at one layer. Of an evidence line the mean over its tokens is enough: every
+// method changes a token linearly, so that a line's tokens change together as their sum does.
 struct PromptStates {
   std::int64_t width = 0;
-  std::uint32_t tokens = 0;            // of the whole prompt
-  std::span<const float> span_tokens;  // [tokens of all spans, width]
-  std::span<const std::uint32_t>
-      offsets;                  // [spans + 1]: span j holds span_tokens [offsets[j], offsets[j + 1])
-  std::span<const float> last;  // [width], the last token of the prompt
-  std::span<const float> mean;  // [width], over all tokens
+  std::uint32_t tokens = 0;                    // of the whole prompt
+  std::span<const float> span_means;           // [spans, width]
+  std::span<const std::uint32_t> span_tokens;  // [spans], of each span
+  std::span<const float> last;                 // [width], the last token of the prompt
+  std::span<const float> mean;                 // [width], over all tokens
 };
 
 // Unit vector from the mean over tokens of cited evidence to the mean over tokens of evidence that is not,
@@ -57,7 +57,7 @@ struct SuppressionSpec {
 //   softmask       span j times scores[j] / the largest score of the prompt
 //   dirsup         h - lambda (1 - scores[j]) (u . h) u for every token h of span j, u the direction
 //   rank1-random   h - lambda (1 - scores[j]) (u . h) r, r the replacement: the same norm, another direction
-// scores[span]: probabilities. Sums in f64, in token order. Throws Error when sizes disagree or a score is
+// scores[span]: probabilities. Sums in f64, in span order. Throws Error when sizes disagree or a score is
 // outside 0..1.
 std::vector<float> suppressed_feature(const SuppressionSpec& spec, const PromptStates& prompt,
                                       std::span<const double> scores, schedule::Pooling pooling);

@@ -65,9 +65,10 @@ TEST(ReduceExperiment, SeesAnInvertedProbe) {
 
 TEST(ReduceExperiment, JudgesEvidenceOnTheTestLines) {
   Results r = fresh_study();
-  put_experiment(r, "cited", [](SlabSet& slabs, std::uint32_t row, std::uint32_t item, std::size_t at) {
-    for (std::size_t j = 0; j < 3 + item % 2; ++j)
-      slabs.get<double>("score")[at * 4 + j] = row == 0 ? 0.5 : item % 2 == 1 ? 0.9 : 0.1;
+  put_experiment(r, "cited", [&](SlabSet& slabs, std::uint32_t row, std::uint32_t, std::size_t) {
+    for (std::size_t item = 0; item < r.plan.facts.suites[1].ids.size(); ++item)
+      for (std::size_t j = 0; j < 3 + item % 2; ++j)
+        slabs.get<double>("score")[item * 4 + j] = row == 0 ? 0.5 : item % 2 == 1 ? 0.9 : 0.1;
   });
   for (std::uint32_t row = 0; row < 3; ++row) reduce_row(r, row);
   EXPECT_EQ(r.value<double>("cited_auc", 0), 0.5);

@@ -1,5 +1,7 @@
 """Opens a finished result file as anyone would: xarray and h5py, no arguments. usage: test_result_file.py PROGRAM"""
+import hashlib
 import json
+import math
 import pathlib
 import subprocess
 import sys
@@ -146,6 +148,83 @@ class Mechanisms(unittest.TestCase):
             first = f[f"{suite}_tokens"][2][:, 0]
             ended = first < 0  # an end token, or nothing
             self.assertTrue((f[f"{suite}_first_token"][2][~ended] == first[~ended]).all())
+
+
+class StudyFile(unittest.TestCase):
+    """What the evaluator study keeps of hidden states, in 16 bits."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.temporary = tempfile.TemporaryDirectory()
+        cls.folder = pathlib.Path(cls.temporary.name)
+        job = tiny_job.write_study_job(cls.folder)
+        job.write_text("states: f16\n" + job.read_text())
+        cls.path = cls.folder / "out.h5"
+        subprocess.run([PROGRAM, "run", job, "-o", cls.path], check=True, stdout=subprocess.DEVNULL)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.temporary.cleanup()
+
+    def test_states_open_as_float16(self):
+        with h5py.File(self.path) as f:
+            for name in ["state_last", "state_mean", "span_mean", "span_token"]:
+                d = f["decisions_" + name]
+                self.assertEqual(d.dtype, np.float16, name)
+                self.assertTrue(np.isnan(d.attrs["_FillValue"]).all(), name)
+            self.assertTrue((f["decisions_state_status"][()] == 0).all())
+            self.assertTrue(np.isfinite(f["decisions_state_mean"][()]).all())
+            self.assertGreater(np.abs(f["decisions_state_mean"][()].astype(np.float32)).max(), 0.1)
+        with xarray.open_dataset(self.path) as d:
+            self.assertEqual(d.decisions_state_last.dims, ("row", "decisions_prompt", "block", "width"))
+            self.assertTrue(np.isfinite(d.decisions_state_last.values.astype(np.float32)).all())
+
+    def test_the_mean_of_a_line_is_that_of_its_tokens(self):
+        with h5py.File(self.path) as f:
+            offset = f["decisions_span_offset"][0, 5]
+            tokens = f["decisions_span_token"][0, 5, 0].astype(np.float64)
+            means = f["decisions_span_mean"][0, 5, :, 0]  # 0.48 of the way through two blocks is the first
+            for j in range(4):
+                by_hand = tokens[offset[j]:offset[j + 1]].mean(axis=0)
+                np.testing.assert_allclose(means[j], by_hand, rtol=2e-3, atol=2e-3)
+
+    def test_the_stored_evidence_head_gives_the_stored_scores(self):
+        with h5py.File(self.path) as f:
+            head = {k: f["cited_" + k][1, 0].astype(np.float64) for k in
+                    ["mean", "scale", "attention_weight", "attention_bias", "attention_vector", "input_weight",
+                     "input_bias", "output_weight", "output_bias"]}
+            checked = 0
+            for i in range(0, f["cited_score"].shape[2], 7):
+                offset = f["decisions_span_offset"][1, i]
+                h = (f["decisions_span_token"][1, i, 0].astype(np.float64) - head["mean"]) * head["scale"]
+                for j in range(int((offset >= 0).sum()) - 1):
+                    x = h[offset[j]:offset[j + 1]]
+                    e = np.tanh(x @ head["attention_weight"].T + head["attention_bias"]) @ head["attention_vector"]
+                    share = np.exp(e - e.max()) / np.exp(e - e.max()).sum()
+                    z = head["input_weight"] @ (share @ x) + head["input_bias"]
+                    gelu = np.array([0.5 * v * (1 + math.erf(v / math.sqrt(2))) for v in z])
+                    score = 1 / (1 + math.exp(-(gelu @ head["output_weight"] + head["output_bias"])))
+                    self.assertAlmostEqual(score, f["cited_score"][1, 0, i, j], places=4)
+                    checked += 1
+            self.assertGreater(checked, 20)
+            for name in ["validation_auc", "validation_loss", "train_loss"]:
+                self.assertTrue(np.isfinite(f["cited_" + name][()]).all(), name)
+            self.assertTrue((f["cited_best_epoch"][()] <= f["cited_epochs"][()]).all())
+
+    def test_content_hashes_can_be_made_again(self):
+        suite = [json.loads(line) for line in (self.folder / "decisions.jsonl").read_text().splitlines()]
+        strings = self.folder / "strings.json"
+        strings.write_text(json.dumps([item["prompt"] for item in suite]))
+        r = subprocess.run([PROGRAM, "tokenize", self.folder / "tiny.gguf", "--file", strings, "--json"], check=True,
+                           capture_output=True, text=True)
+        tokens = json.loads(r.stdout)
+        with h5py.File(self.path) as f:
+            weights = f.attrs["weights_sha256"]
+            for row, recipe in enumerate(["bf16", "q8_0", "q2_k"]):
+                content = f"weights={weights}\nrecipe={recipe}\nrequantize=false\nactivations=q8\n".encode()
+                for i in (0, 17):
+                    by_hand = hashlib.sha256(content + np.array(tokens[i], "<i4").tobytes()).digest()
+                    self.assertEqual(f["decisions_content_hash"][row, i].tobytes(), by_hand)
 
 
 if __name__ == "__main__":

@@ -173,6 +173,48 @@ class Study(Sweep):
             self.run_job("--threads", threads, ranks=ranks, out=out)
             self.assertEqual(self.digest(out), expected, f"{ranks} ranks, {threads} threads")
 
+    def test_one_digest_for_any_ranks_with_states_in_16_bits(self):
+        whole = self.job.read_text()
+        self.job.write_text("states: f16\n" + whole)
+        r = self.run_job("--threads", "1")
+        self.assertNotIn("Failed units", r.stdout)
+        expected = self.digest()
+        for ranks in [2, 3]:
+            out = self.folder / f"{ranks}.h5"
+            self.run_job("--threads", "1", ranks=ranks, out=out)
+            self.assertEqual(self.digest(out), expected, f"{ranks} ranks")
+
+    def test_a_state_that_16_bits_do_not_hold_is_missing_with_its_reason(self):
+        tiny_job.write_model(self.folder / "tiny.gguf", large=3e6)
+        self.job.write_text("states: f16\n" + self.job.read_text())
+        r = self.run_job()
+        self.assertIn("lacks a hidden state: decisions_state_status says why", r.stdout)
+
+    def test_plan_and_run_say_what_the_states_take(self):
+        whole = call("plan", self.job, "--json")
+        states = {s["variable"]: s for s in json.loads(whole.stdout)["states"]}
+        self.assertEqual(states["decisions_state_mean"]["bytes"], 3 * 60 * 2 * 256 * 4)
+        self.assertEqual(states["decisions_span_mean"]["bytes"], 3 * 60 * 4 * 2 * 256 * 4)
+        self.job.write_text("states: f16\n" + self.job.read_text())
+        half = {s["variable"]: s for s in json.loads(call("plan", self.job, "--json").stdout)["states"]}
+        for name, s in states.items():
+            self.assertEqual(s["bytes"], half[name]["bytes"] * (1 if name.startswith("cited_") else 2), name)
+        self.assertIn("decisions_span_token", call("plan", self.job).stdout)
+        self.assertIn("decisions ", self.run_job().stderr)
+
+    def test_json_evidence_lines_are_read_and_shown_with_scores(self):
+        suite = self.folder / "decisions.jsonl"
+        items = [json.loads(line) for line in suite.read_text().splitlines()]
+        for i, item in enumerate(items):
+            for j, line in enumerate(item["evidence"]):
+                old = line["statement"]
+                line["statement"] = json.dumps({"key": f"TRP-{i:06}", "cosine": round(0.9 - j / 10, 4),
+                                                "label": line["label"], "statement": old})
+                item["prompt"] = item["prompt"].replace(old, line["statement"], 1)
+        suite.write_text(tiny_job.lines(items))
+        r = self.run_job()
+        self.assertNotIn("Failed units", r.stdout)
+
     def test_a_method_that_leaves_its_features_is_a_no_op_and_no_result(self):
         self.run_job()
         methods = {(m["experiment"], m["row"]): m for m in self.report("methods")}

@@ -29,7 +29,7 @@ def value(kind, v):
     return struct.pack({U32: "<I", F32: "<f", BOOL: "<?", I32: "<i"}[kind], v)
 
 
-def write_model(path, seed=1, nan_in=None):
+def write_model(path, seed=1, nan_in=None, large=1):
     tokens = byte_tokens() + ["<|end|>"]
     keys = [
         ("general.architecture", STRING, "llama"),
@@ -67,6 +67,8 @@ def write_model(path, seed=1, nan_in=None):
         a = rng.standard_normal(shape, dtype=np.float32) / np.float32(np.sqrt(shape[-1]))
         if len(shape) == 1:
             a = 1 + a
+        if name == "token_embd.weight":
+            a *= np.float32(large)
         if name == nan_in:
             a.flat[7] = np.nan
         data += b"\0" * (-len(data) % 32)

@@ -82,11 +82,17 @@ TEST(Experiments, OfFrozenHeadsReadTheBaselineBehindTheirRow) {
   EXPECT_EQ(rows(2), (std::vector<std::uint32_t>{2, 0}));
 }
 
-TEST(Experiments, KeepTokensOfTheEvidenceLayerAndOfTheSuppressedOne) {
+TEST(Experiments, KeepTokensOfTheEvidenceLayerAndPooledStatesOfEveryProbedBlock) {
   const Plan plan = expand(study(), study_facts());
   const TokenCapture tokens = token_capture(plan, 1, 0);
-  EXPECT_EQ(tokens.blocks, (std::vector<int>{2, 3}));  // 0.48 and 0.61 of the way from block 0 to block 5
-  EXPECT_EQ(tokens.depth, 6);
+  EXPECT_EQ(tokens.blocks, std::vector<int>{2});  // 0.48 of the way from block 0 to block 5
+  EXPECT_TRUE(tokens.means);
+  EXPECT_EQ(capture_layers(plan, 1, 0), (std::vector<int>{0, 1, 2, 3, 4, 5}));
+  for (const char* name : {"decisions_state_last", "decisions_state_mean"}) {
+    const Variable& v = plan.variables.at(static_cast<std::size_t>(find_variable(plan, name)));
+    EXPECT_EQ(v.field.inner.at(0).name, "block") << name;
+    EXPECT_EQ(v.field.inner.at(0).size, 6U) << name;
+  }
   EXPECT_FALSE(token_capture(plan, 0, 0).any());
   EXPECT_FALSE(token_capture(sample::plan(), 1, 0).any());
 }
@@ -127,6 +133,38 @@ TEST(Experiments, OfMechanismsNeedPromptsOfBothKinds) {
               HasSubstr("means nothing"));
 }
 
+TEST(Experiments, KeepNoBlockThatNobodyReads) {
+  std::string text = study_text();
+  const std::string probes = "  - {id: probes, kind: layer_probes, suite: decisions}\n";
+  text.erase(text.find(probes), probes.size());
+  const Plan plan = expand(parse_job(text, "x"), study_facts());
+  EXPECT_EQ(capture_layers(plan, 1, 0), std::vector<int>{3});  // 0.61 of the way: decision heads
+  EXPECT_TRUE(token_capture(plan, 1, 0).means);                // dirsup reads them
+  EXPECT_EQ(find_variable(plan, "decisions_state_mean"), -1);
+}
+
+TEST(Experiments, KeepStatesInSixteenBitsWhereTheJobSaysSo) {
+  std::string text = study_text();
+  text.replace(text.find("seed: "), 6, "states: f16\nseed: ");
+  const Plan half = expand(parse_job(text, "x"), study_facts()), whole = expand(study(), study_facts());
+  for (const char* name : {"decisions_state_last", "decisions_state_mean", "decisions_span_mean",
+                           "decisions_span_token", "reranked_state_last", "reranked_state_mean"}) {
+    const auto dtype = [&](const Plan& plan) {
+      return plan.variables.at(static_cast<std::size_t>(find_variable(plan, name))).field.dtype;
+    };
+    EXPECT_EQ(dtype(half), DType::kF16) << name;
+    EXPECT_EQ(dtype(whole), DType::kF32) << name;
+  }
+  EXPECT_NE(canonical_job(half), canonical_job(whole));
+}
+
+TEST(Experiments, SaySeparatelyWhatTheStatesOfEachRowFollowFrom) {
+  const Plan plan = expand(study(), study_facts());
+  EXPECT_NE(row_content(plan, 0), row_content(plan, 1));
+  EXPECT_THAT(row_content(plan, 0), HasSubstr(plan.facts.models[0].sha256));
+  EXPECT_THAT(row_content(plan, 1), HasSubstr("recipe=" + plan.rows[1].resolved + "\n"));
+}
+
 TEST(Experiments, OfTimeAreNoPartOfTheDigest) {
   const Plan plan = expand(study(), study_facts());
   for (const char* name : {"speed_seconds", "speed_baseline_seconds", "speed_ratio"})
@@ -149,7 +187,21 @@ TEST(Experiments, RefuseToReadWhatDoesNotFit) {
   EXPECT_THAT(refusal_of("method: dirsup, reads: cited", "reads: cited"), HasSubstr("leave the key out"));
   EXPECT_THAT(refusal_of("train_on: baseline, against: decision", "against: dirsup"),
               HasSubstr("compared with"));
-  EXPECT_THAT(refusal_of("seeds: 20, train_on", "seeds: 21, train_on"), HasSubstr("as many seeds"));
+}
+
+TEST(Experiments, RefuseToCompareHeadsOfOtherSettings) {
+  for (const auto& [key, value] :
+       {std::pair{"seeds", "21"}, std::pair{"layer", "4"}, std::pair{"hidden", "32"},
+        std::pair{"dropout", "0.2"}, std::pair{"learning_rate", "0.002"}, std::pair{"weight_decay", "0.5"},
+        std::pair{"batch", "32"}, std::pair{"max_epochs", "7"}, std::pair{"patience", "3"}}) {
+    const std::string setting = std::string(key) + ": " + value;
+    const std::string why = refusal_of(
+        "seeds: 20, train_on", (setting == "seeds: 21" ? "" : "seeds: 20, ") + setting + ", train_on");
+    EXPECT_THAT(why, HasSubstr(std::string("experiments[4].") + key)) << why;
+    EXPECT_THAT(why, HasSubstr(std::string("the ") + key + " of 'decision'")) << why;
+    EXPECT_THAT(why, HasSubstr(std::string("found ") + value)) << why;
+  }
+  EXPECT_EQ(refusal_of("seeds: 20, train_on", "seeds: 20, pooling: mean, train_on"), "");
 }
 
 TEST(Experiments, AskForFactsAboutEvidence) {

@@ -71,15 +71,16 @@ TEST(EvidenceSpans, StandWhereATrimmingTemplatePutsThem) {
 }
 
 TEST(ReorderLines, KeepsNewlinesInPlace) {
-  EXPECT_EQ(
-      reorder_lines("E:\na\nb\nc\n\nend", Lines{"a", "b", "c"}, std::vector<std::uint32_t>{2, 0, 1}, "x"),
-      "E:\nc\na\nb\n\nend");
+  EXPECT_EQ(reorder_lines("E:\na\nb\nc\n\nend", Lines{"a", "b", "c"}, Lines{"A", "B", "C"},
+                          std::vector<std::uint32_t>{2, 0, 1}, "x"),
+            "E:\nc\na\nb\n\nend");
 }
 
 TEST(ReorderLines, RefusesWhatIsNoPermutation) {
   const Lines lines{"a", "b"};
-  EXPECT_THROW(reorder_lines("a\nb", lines, std::vector<std::uint32_t>{0, 0}, "x"), Error);
-  EXPECT_THROW(reorder_lines("a\nb", lines, std::vector<std::uint32_t>{0}, "x"), Error);
+  EXPECT_THROW(reorder_lines("a\nb", lines, lines, std::vector<std::uint32_t>{0, 0}, "x"), Error);
+  EXPECT_THROW(reorder_lines("a\nb", lines, lines, std::vector<std::uint32_t>{0}, "x"), Error);
+  EXPECT_THROW(reorder_lines("a\nb", lines, Lines{"a"}, std::vector<std::uint32_t>{1, 0}, "x"), Error);
 }
 
 }  // namespace

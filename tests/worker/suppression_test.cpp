@@ -14,14 +14,14 @@ namespace {
 using schedule::Pooling;
 using Values = std::vector<double>;
 
-// Two spans of two and one tokens in a prompt of five, width 2.
+// Two spans in a prompt of five tokens, width 2: (1, 2) and (3, -1); (0, 4).
 struct Prompt {
-  std::vector<float> span_tokens{1, 2, 3, -1, 0, 4};
-  std::vector<std::uint32_t> offsets{0, 2, 3};
+  std::vector<float> span_means{2, 0.5f, 0, 4};
+  std::vector<std::uint32_t> span_tokens{2, 1};
   std::vector<float> last{0.5f, 0.25f};
   std::vector<float> mean{1.1f, 1.3f};
 
-  PromptStates states() const { return {2, 5, span_tokens, offsets, last, mean}; }
+  PromptStates states() const { return {2, 5, span_means, span_tokens, last, mean}; }
 };
 
 TEST(Suppression, WithoutAMethodGivesTheCachedBits) {

@@ -29,8 +29,7 @@ Field field(const std::string& name, DType dtype, std::vector<std::uint64_t> inn
 // Two lines at most, three span tokens at most, two blocks; one column more than the model has.
 std::vector<Field> fields() {
   return {field("span_token", DType::kF32, {1, 3, 3}), field("span_offset", DType::kI32, {3}),
-          field("prompt_token_count", DType::kI32, {}), field("span_mean", DType::kF32, {2, 2, 3}),
-          field("block_last", DType::kF32, {2, 3})};
+          field("prompt_token_count", DType::kI32, {}), field("span_mean", DType::kF32, {2, 2, 3})};
 }
 
 // A prompt of five tokens with lines [1, 2) and [2, 4).
@@ -56,8 +55,8 @@ struct Shard {
     suite.items[0].evidence.resize(2);
   }
   schedule::SlabSet store(const std::vector<Field>& f, const Response& r) const {
-    PromptShard shard{suite, 0, 1, around, tokenizer, nullptr, 64, {}, layers, kWidth};
-    shard.tokens = {{1}, 2};
+    PromptShard shard{suite, 0, 1, around, tokenizer, nullptr, 64, layers, layers, kWidth};
+    shard.tokens = {{1}, true};
     schedule::SlabSet slabs(f, 1);
     store_token_states(shard, f, prompt(), r, 0, slabs);
     return slabs;
@@ -80,17 +79,40 @@ TEST(TokenStates, ComeBackWithoutPadding) {
   EXPECT_THAT(spans.first, testing::ElementsAre(0, 2));
 }
 
-TEST(TokenStates, GiveTheMeanOfALineAndTheLastTokenBehindEveryBlock) {
+TEST(TokenStates, GiveTheMeanOfALineBehindEveryBlock) {
   const Shard shard;
   const auto f = fields();
   schedule::SlabSet slabs = shard.store(f, response());
-  const auto mean = slabs.get<float>("span_mean"), last = slabs.get<float>("block_last");
+  const auto mean = slabs.get<float>("span_mean");
   EXPECT_EQ(mean[0], 1.0F);
   EXPECT_EQ(mean[3], 11.0F);
   EXPECT_EQ(mean[6], 2.5F);
   EXPECT_EQ(mean[7], -2.5F);
-  EXPECT_EQ(last[0], 4.0F);
-  EXPECT_EQ(last[3], 14.0F);
+  // As a reading of one block and the model's width gives them.
+  const std::vector<float> read{mean[3], mean[4], mean[9], mean[10]};
+  const SuiteMeans lines = unpack_means(shard.suite, read, slabs.get<std::int32_t>("span_offset"), kWidth);
+  EXPECT_THAT(lines.means, testing::ElementsAre(11, -1, 12.5, -2.5));
+  EXPECT_THAT(lines.tokens, testing::ElementsAre(1, 2));
+  EXPECT_THAT(lines.first, testing::ElementsAre(0, 2));
+}
+
+TEST(TokenStates, ThatAreMissingNameTheirItem) {
+  const Shard shard;
+  const std::vector<std::int32_t> offsets{0, 1, 3};
+  std::vector<float> states{1, 2, 3, 4, 5, std::numeric_limits<float>::quiet_NaN()};
+  const auto reason = [&](auto unpack) -> std::string {
+    try {
+      unpack();
+    } catch (const Error& e) {
+      return e.what();
+    }
+    return "";
+  };
+  EXPECT_THAT(reason([&] { unpack_spans(shard.suite, states, offsets, kWidth); }),
+              testing::HasSubstr("item first"));
+  states[3] = states[5];
+  EXPECT_THAT(reason([&] { unpack_means(shard.suite, std::span(states).first(4), offsets, kWidth); }),
+              testing::HasSubstr("_state_status"));
 }
 
 TEST(TokenStates, OfABrokenResponseStayUnsetAndAreRefusedLater) {
