@@ -43,30 +43,30 @@ std::string fingerprint(std::string_view prompt) {
 // Items that share a key stand on one side.
 class Apart {
  public:
-  Apart(const Suite& suite, std::string shared) : suite_(suite), shared_(std::move(shared)) {}
+  explicit Apart(const Suite& suite) : suite_(suite) {}
 
-  void add(std::string key, std::size_t i) {
+  // `shared` and `shown` say what the key is.
+  void add(std::string key, std::size_t i, std::string_view shared, std::string_view shown) {
     const std::size_t first = first_.try_emplace(std::move(key), i).first->second;
     if (suite_.items[first].split == suite_.items[i].split) return;
     throw InputError(suite_.spec.file, fmt::format("line {}", i + 1),
-                     fmt::format("{} and {} have the same {}: what trains the heads must not judge them",
-                                 described(suite_, i), described(suite_, first), shared_));
+                     fmt::format("{} and {} have the same {}{}: what trains the heads must not judge them",
+                                 described(suite_, i), described(suite_, first), shared, shown));
   }
 
  private:
   const Suite& suite_;
-  std::string shared_;
   std::unordered_map<std::string, std::size_t> first_;  // item of each key
 };
 
 }  // namespace
 
 void check_split(const Suite& suite) {
-  Apart groups(suite, "action_group"),
-      prompts(suite, "prompt, but for case, punctuation and the order of its lines");
+  Apart groups(suite), prompts(suite);
   for (std::size_t i = 0; i < suite.items.size(); ++i) {
-    groups.add(suite.items[i].group, i);
-    prompts.add(fingerprint(suite.items[i].prompt), i);
+    groups.add(suite.items[i].group, i, "action_group ", suite.items[i].group);
+    prompts.add(fingerprint(suite.items[i].prompt), i, "prompt",
+                ", but for case, punctuation and the order of its lines");
   }
 }
 
