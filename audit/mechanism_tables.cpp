@@ -43,9 +43,9 @@ void add_first_token(RowBuilder& row, const Results& results, const std::string&
   const auto of = [&](const std::string& what, std::size_t set) {
     return results.at<double>(p + "first_" + what, r)[set];
   };
-  row.add("harmful_entropy", "entropy,\nnat", number_cell(of("entropy", 0), 3));
+  row.add("harmful_entropy", "entropy\nnat", number_cell(of("entropy", 0), 3));
   row.add("harmful_entropy_shift", "\nshift", signed_cell(of("entropy_shift", 0), 3));
-  row.add("harmful_top1", "top-1", number_cell(of("top1", 0), 3));
+  row.add("harmful_top1", "", number_cell(of("top1", 0), 4), Where::kFiles);
   row.add("harmful_agree", "same\ntoken", percent_cell(of("agree", 0), 0));
   row.add("harmful_ece", "\nECE", number_cell(of("ece", 0), 3));
   for (const std::size_t set : {std::size_t{0}, std::size_t{1}}) {
@@ -72,11 +72,11 @@ void add_direction(RowBuilder& row, const Results& results, const std::string& p
   row.add("direction_norm_ratio", "/ base", number_cell(value("direction_norm_ratio"), 2));
   row.add("direction_cosine", "cosine", number_cell(value("direction_cosine"), 3));
   row.add("direction_auc_own", "AUC\nown", number_cell(value("direction_auc_own"), 3));
-  row.add("direction_auc_baseline", "\nbase's", number_cell(value("direction_auc_baseline"), 3));
+  row.add("direction_auc_baseline", "\nbase", number_cell(value("direction_auc_baseline"), 3));
   row.add("direction_harmful_n", "", count("direction_harmful_n"), Where::kFiles);
   row.add("direction_harmless_n", "", count("direction_harmless_n"), Where::kFiles);
   row.add("neuron_ratio", "error\nratio", number_cell(value("neuron_ratio"), 2));
-  row.add("neuron_share", "\nshare", percent_cell(value("neuron_share"), 1));
+  row.add("neuron_share", "", number_cell(value("neuron_share"), 4), Where::kFiles);
   row.add("neuron_overlap", "", number_cell(value("neuron_overlap_mean"), 4), Where::kFiles);
   row.add("neuron_n", "", count("neuron_n"), Where::kFiles);
   row.add("missing", "", count("missing"), Where::kFiles);
@@ -116,14 +116,13 @@ Table mechanisms_table(const Results& results) {
   if (table.rows.empty()) return table;
   append(
       table,
-      "First answer token of harmful prompts: entropy and its change against the baseline, probability of "
-      "the most likely token (top-1), share of prompts where it is the baseline's, and how far top-1 is "
-      "from that share (ECE, ten bins). Refusal direction: mean state of the harmful minus of the "
-      "harmless prompts behind the block at 0.65 of the depth: norm, norm over the baseline's, cosine with "
-      "the baseline's, and AUC along the row's own direction and along the baseline's (one half of the "
-      "prompts makes the direction, the other half is told apart). Safety neurons: the 5 % of the "
-      "dimensions with the largest difference on the baseline; ratio: their mean change against the "
-      "others', over five blocks; share: of the whole change.");
+      "First answer token of harmful prompts: entropy and its change against the baseline, share of prompts "
+      "whose most likely token is the baseline's, and how far its probability is from that share (ECE, ten "
+      "bins). Refusal direction: mean state of the harmful minus of the harmless prompts behind the block "
+      "at 0.65 of the depth: norm, norm over the baseline's, cosine with the baseline's, and AUC along the "
+      "row's own direction and along the baseline's (one half of the prompts makes the direction, the other "
+      "half is told apart). Error ratio: change of the safety neurons, the 5 % of the dimensions with the "
+      "largest difference on the baseline, over that of the others, mean over five blocks.");
   return table;
 }
 
