@@ -97,7 +97,8 @@ class Mechanisms(unittest.TestCase):
         with tempfile.TemporaryDirectory() as name:
             folder = pathlib.Path(name)
             job = tiny_job.write_mechanism_job(folder)
-            cls.variants = [json.loads(line).get("variant_of", "") for line in (folder / "bad.jsonl").open()]
+            cls.variants = [json.loads(line).get("variant_of", "")
+                            for line in (folder / "bad.jsonl").read_text().splitlines()]
             subprocess.run([PROGRAM, "run", job, "-o", folder / "out.h5"], check=True, stdout=subprocess.DEVNULL)
             with h5py.File(folder / "out.h5") as f:
                 cls.file = {name: d[()] for name, d in f.items() if isinstance(d, h5py.Dataset)}
