@@ -214,6 +214,16 @@ void reduce_speed(Results& results, std::uint32_t experiment, std::uint32_t row,
   set(results, row, p + "tokens_per_second", quantile(rate, 0.5));
 }
 
+// The borders are the same for every row; they stand where the histograms do.
+void reduce_spectra(Results& results, const std::string& id, std::uint32_t row) {
+  if (results.plan.rows[row].baseline != row) return;
+  std::vector<double> edges;
+  for (int i = 0; i <= schedule::kSpectrumBins; ++i)
+    edges.push_back(schedule::kSpectrumLow +
+                    (schedule::kSpectrumHigh - schedule::kSpectrumLow) * i / schedule::kSpectrumBins);
+  set(results, row, id + "_bin_edge", edges);
+}
+
 void set_comparison(Results& results, std::uint32_t row, const std::string& p, const MethodComparison& c) {
   const double nan = std::nan("");
   // A no-op is no result: its seeds differ by nothing that the method did.
@@ -275,6 +285,8 @@ void reduce_experiment(Results& results, std::uint32_t experiment, std::uint32_t
       return reduce_speed(results, experiment, row, usable);
     case ExperimentKind::kMechanisms:
       return reduce_mechanisms(results, experiment, row, usable);
+    case ExperimentKind::kSpectra:
+      return reduce_spectra(results, e.id, row);
   }
 }
 

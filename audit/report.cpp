@@ -11,6 +11,7 @@
 #include "audit/picture_tables.h"
 #include "audit/reading.h"
 #include "audit/report_tables.h"
+#include "audit/spectral_tables.h"
 
 namespace brinkmap::audit {
 
@@ -71,6 +72,8 @@ Report make_report(const Results& results) {
   const Table quality = quality_table(results);
   const std::vector<RowChange> changes = paired_rows(results);
   const std::vector<TemplateScreen> screens = template_screens(results);
+  const SpectralStudy spectral = spectral_study(results);
+  report.findings = spectral.findings;
   for (Table& table : std::vector<Table>{rows_table(results, report.verdicts),
                                          deltas_table(results, quality),
                                          quality,
@@ -98,6 +101,12 @@ Report make_report(const Results& results) {
                                          mechanism_tests_table(results, changes),
                                          mechanism_correlations_table(results, changes, screens),
                                          mechanism_layers_table(results),
+                                         spectral_records_table(spectral),
+                                         spectral_table(results, spectral),
+                                         spectral_contests_table(results, spectral),
+                                         sensitivity_table(results, spectral),
+                                         spectral_correlation_table(results, spectral),
+                                         spectra_table(results),
                                          failed_units_table(results)})
     if (!table.rows.empty()) report.tables.push_back(std::move(table));
   return report;
@@ -105,6 +114,10 @@ Report make_report(const Results& results) {
 
 std::string to_text(const Report& report) {
   std::string out = one_line(report.title) + " (" + report.state + ")\n";
+  for (const std::string& finding : report.findings) {
+    out += "\n";
+    for (const std::string& line : wrapped(finding)) out += line + "\n";
+  }
   for (const Table& table : report.tables) {
     if (for_files(table)) continue;
     out += '\n';
@@ -122,7 +135,7 @@ std::string to_short_text(const Report& report) {
   part.tables.clear();
   for (const Table& table : report.tables)
     if (table.id == "rows" || table.id == "deltas" || table.id == "quality" || table.id == "votes" ||
-        table.id == "evaluator" || table.id == "failed_units" ||
+        table.id == "evaluator" || table.id == "spectral_records" || table.id == "failed_units" ||
         (table.id == "ladder" && report.readings.size() <= kMostLadderRows))
       part.tables.push_back(table);
   part.readings.clear();

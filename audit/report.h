@@ -23,6 +23,7 @@ struct Report {
   bool complete = false;              // every unit done or failed
   std::vector<ReportRow> rows;        // as in the result file
   std::vector<Table> tables;          // as make_report adds them, only those with rows
+  std::vector<std::string> findings;  // what the job's experiments as a whole come to, a sentence each
   std::vector<std::string> models;    // one line in words for each model
   std::vector<std::string> readings;  // one line in words for each row
   std::vector<char> quiet;            // [row] 1: nothing broke and the gate passes
@@ -45,8 +46,8 @@ std::string to_short_text(const Report& report);
 // File name ("rows.csv") and contents, one for each table.
 std::map<std::string, std::string> to_csv(const Report& report);
 
-// {"title", "state", "complete", "tables": {id: [{key: value}]}, "models", "readings", "verdicts"}; unknown
-// values are null.
+// {"title", "state", "complete", "findings", "tables": {id: [{key: value}]}, "models", "readings",
+// "verdicts"}; unknown values are null.
 std::string to_json(const Report& report);
 
 }  // namespace brinkmap::audit

@@ -20,6 +20,7 @@ Json to_json(const Cell& cell) {
 
 std::string to_json(const Report& report) {
   Json out{{"title", one_line(report.title)}, {"state", report.state}, {"complete", report.complete}};
+  out["findings"] = report.findings;
   out["tables"] = Json::object();
   for (const Table& table : report.tables) {
     Json& rows = out["tables"][table.id] = Json::array();

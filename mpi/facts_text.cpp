@@ -17,7 +17,11 @@ using schedule::Split;
 using schedule::SuiteFacts;
 
 json to_json(const ModelFacts& m) {
-  return {{"sha256", m.sha256},
+  json matrices = json::array();
+  for (const schedule::MatrixFacts& matrix : m.matrices)
+    matrices.push_back({matrix.name, matrix.rows, matrix.cols});
+  return {{"matrices", matrices},
+          {"sha256", m.sha256},
           {"tokenizer_sha256", m.tokenizer_sha256},
           {"architecture", m.architecture},
           {"file_bytes", m.file_bytes},
@@ -41,6 +45,9 @@ ModelFacts model_from(const json& j) {
   j.at("attention_width").get_to(m.attention_width);
   j.at("vocab").get_to(m.vocab);
   j.at("context").get_to(m.context);
+  for (const json& matrix : j.value("matrices", json::array()))
+    m.matrices.push_back({matrix.at(0).get<std::string>(), matrix.at(1).get<std::int64_t>(),
+                          matrix.at(2).get<std::int64_t>()});
   return m;
 }
 

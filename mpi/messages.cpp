@@ -38,11 +38,15 @@ template std::string pack(const Lease&);
 template std::string pack(const Done&);
 template std::string pack(const Fault&);
 template std::string pack(const Stop&);
+template std::string pack(const SpectraTask&);
+template std::string pack(const SpectraDone&);
 template Setup unpack(const std::string&);
 template Hello unpack(const std::string&);
 template Lease unpack(const std::string&);
 template Done unpack(const std::string&);
 template Fault unpack(const std::string&);
 template Stop unpack(const std::string&);
+template SpectraTask unpack(const std::string&);
+template SpectraDone unpack(const std::string&);
 
 }  // namespace brinkmap::mpi

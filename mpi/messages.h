@@ -8,16 +8,18 @@
 namespace brinkmap::mpi {
 
 // Changes whenever a tag or a structure below changes; ranks of different programs refuse each other.
-inline constexpr std::uint32_t kProtocolVersion = 1;
+inline constexpr std::uint32_t kProtocolVersion = 2;
 
 enum Tag : int {
-  kSetupTag = 1,  // root -> rank, once: what the sweep is
-  kHelloTag,      // rank -> root, once: who the rank is, or why it cannot take part
-  kLeaseTag,      // root -> rank: units to compute, in this order
-  kDoneTag,       // rank -> root: a unit is on disk
-  kHeartbeatTag,  // both ways: nothing but a sign of life
-  kFaultTag,      // rank -> root: the rank cannot go on (the store does not take writes, an internal error)
-  kStopTag,       // root -> rank: leave
+  kSetupTag = 1,    // root -> rank, once: what the sweep is
+  kHelloTag,        // rank -> root, once: who the rank is, or why it cannot take part
+  kLeaseTag,        // root -> rank: units to compute, in this order
+  kDoneTag,         // rank -> root: a unit is on disk
+  kHeartbeatTag,    // both ways: nothing but a sign of life
+  kFaultTag,        // rank -> root: the rank cannot go on (the store does not take writes, an internal error)
+  kStopTag,         // root -> rank: leave
+  kSpectraTag,      // root -> rank, before kSetupTag: matrices whose spectra are wanted
+  kSpectraDoneTag,  // rank -> root: these spectra
 };
 
 // Everything a rank needs to build the same plan as the root.
@@ -91,6 +93,30 @@ struct Stop {
   template <class Archive>
   void serialize(Archive& a) {
     a(exit_code, finalize);
+  }
+};
+
+struct SpectraTask {
+  std::string path;                     // of the model
+  std::vector<std::uint32_t> matrices;  // in the order of block_matrices()
+
+  template <class Archive>
+  void serialize(Archive& a) {
+    a(path, matrices);
+  }
+};
+
+struct SpectraDone {
+  std::string path;
+  std::vector<std::uint32_t> matrices;       // as they were asked for
+  std::vector<std::vector<double>> figures;  // of each, in the order of spectrum_fields()
+  std::string error;                         // not empty: there are none
+  std::string blas_core;
+  std::uint32_t threads = 1;  // matrices that the rank computes at a time
+
+  template <class Archive>
+  void serialize(Archive& a) {
+    a(path, matrices, figures, error, blas_core, threads);
   }
 };
 

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "mpi/facts_text.h"
-#include "mpi/spectra_source.h"
 #include "schedule/job_file.h"
 #include "schedule/nearest.h"
 #include "worker/chat_template.h"
@@ -64,14 +63,15 @@ struct RecipeFacts {
 };
 
 RecipeFacts recipe_facts(const std::shared_ptr<const worker::Checkpoint>& file,
-                         const schedule::ModelSpec& model, const std::string& sha256, std::uint64_t seed) {
+                         const schedule::ModelSpec& model, const std::string& sha256, std::uint64_t seed,
+                         const SpectraMeans& means) {
   auto base = file;
   if (model.requantize) {
     base = worker::decoded_shapes(file);
     if (base == file)
       throw InputError(model.path, "requantize", "expected a quantized file, found none of its tensors is");
   }
-  SpectraSource spectra(*file, sha256);
+  SpectraSource spectra(*file, sha256, means);
   RecipeFacts facts;
   for (const std::string& recipe : model.recipes) {
     const worker::Checkpoint& from = worker::keeps_formats(recipe) ? *file : *base;
@@ -84,7 +84,7 @@ RecipeFacts recipe_facts(const std::shared_ptr<const worker::Checkpoint>& file,
 
 }  // namespace
 
-Prepared prepare(const std::string& job_path) {
+Prepared prepare(const std::string& job_path, const SpectraMeans& means) {
   Prepared p;
   schedule::Job job = schedule::read_job(job_path);
   check_recipes(job);
@@ -110,7 +110,7 @@ Prepared prepare(const std::string& job_path) {
       worker::read_calibration(job.calibration, *tokenizer);  // throws when the text is too short
     model.recipes = row_recipes(*file, job, model);
     facts.recipes.push_back(model.recipes);
-    RecipeFacts recipes = recipe_facts(file, model, facts.models.back().sha256, job.seed);
+    RecipeFacts recipes = recipe_facts(file, model, facts.models.back().sha256, job.seed, means);
     facts.resolved_recipes.push_back(std::move(recipes.resolved));
     facts.recipe_bytes.push_back(std::move(recipes.bytes));
     const worker::PromptTemplate around = worker::prompt_template(*file, model.prompt_template);

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "mpi/spectra_source.h"
 #include "schedule/plan.h"
 #include "worker/suite.h"
 
@@ -15,8 +16,9 @@ struct Prepared {
 };
 
 // Reads the job, its suites and the facts of its models (weights are hashed, prompts are tokenized). Throws
-// InputError for the first thing that is wrong: an unknown recipe, a missing file, a broken line.
-Prepared prepare(const std::string& job_path);
+// InputError for the first thing that is wrong: an unknown recipe, a missing file, a broken line. `means`:
+// for spectra that hybrid recipes need.
+Prepared prepare(const std::string& job_path, const SpectraMeans& means = {});
 
 // The suites of a plan, read again. Throws InputError when a file changed since the facts were taken.
 std::vector<worker::Suite> read_suites(const schedule::Plan& plan);

@@ -4,6 +4,7 @@
 #include "mpi/file_lock.h"
 #include "mpi/machine.h"
 #include "mpi/prepare.h"
+#include "mpi/spectra_farm.h"
 #include "mpi/sweep.h"
 #include "mpi/workplace.h"
 
@@ -20,14 +21,22 @@ Hello hello_of(const Provenance& machine, const std::string& hash, int threads) 
   return h;
 }
 
-// Waits for the root's first word; the root sends signs of life while it prepares.
-std::optional<Setup> await_setup(const Communicator& communicator, const Timing& timing) {
+// Waits for the root's first word; the root sends signs of life while it prepares, and may want help.
+std::optional<Setup> await_setup(const Communicator& communicator, const Timing& timing, int threads) {
   Pause pause;
+  std::optional<SpectraHelper> helper;
   double heard = now_seconds();
   for (;;) {
     const std::optional<Message> message = communicator.try_receive();
-    if (message) heard = now_seconds();
     if (message && message->tag == kSetupTag) return unpack<Setup>(message->bytes);
+    if (message && message->tag == kSpectraTag) {
+      if (!helper) {
+        this_machine("");  // pins BLAS
+        helper.emplace(threads);
+      }
+      communicator.send(0, kSpectraDoneTag, pack(helper->compute(unpack<SpectraTask>(message->bytes))));
+    }
+    if (message) heard = now_seconds();
     if (now_seconds() - heard > 3 * timing.dead_after) return std::nullopt;
     pause.step(message.has_value());
   }
@@ -37,7 +46,8 @@ std::optional<Setup> await_setup(const Communicator& communicator, const Timing&
 
 Stop follow(const SweepOptions& options, const MpiSession& session) {
   const Communicator communicator = session.communicator();
-  const std::optional<Setup> setup = await_setup(communicator, options.timing);
+  const int helping = options.threads > 0 ? options.threads : default_threads(session.ranks_on_this_host());
+  const std::optional<Setup> setup = await_setup(communicator, options.timing, helping);
   if (!setup) return {4, false};
   if (setup->stop) return {setup->exit_code, true};
   schedule::Plan plan;

@@ -18,6 +18,7 @@
 #include "mpi/reduce_rows.h"
 #include "mpi/resume.h"
 #include "mpi/schema.h"
+#include "mpi/spectra_farm.h"
 #include "mpi/store.h"
 #include "mpi/workplace.h"
 
@@ -32,12 +33,24 @@ constexpr double kOrphanPatience = 6;
 // From the end of preparing to the last rank's Hello; ranks read the suites and map the models in that time.
 constexpr double kHelloPatience = 300;
 
-// Runs `work` on another thread while the other ranks are told that the root lives.
-template <class Work>
-auto with_heartbeat(const Communicator& communicator, const Timing& timing, Work work) {
-  auto future = std::async(std::launch::async, std::move(work));
-  while (future.wait_for(std::chrono::duration<double>(timing.heartbeat)) != std::future_status::ready)
+// Prepares the job on another thread, while the other ranks are told that the root lives and help with
+// spectra.
+Prepared prepare_with_ranks(const SweepOptions& options, const Communicator& communicator, int threads) {
+  constexpr std::chrono::milliseconds kStep{5};
+  SpectraFarm farm;
+  SpectraMeans means;
+  means.compute = [&farm](const auto& model, auto& pool, const auto& progress) {
+    return farm.compute(model, pool, progress);
+  };
+  means.threads = threads;
+  auto future = std::async(std::launch::async, [&] { return prepare(options.job, means); });
+  double said = now_seconds();
+  while (future.wait_for(kStep) != std::future_status::ready) {
+    farm.step(communicator);
+    if (now_seconds() - said < options.timing.heartbeat) continue;
     for (int r = 1; r < communicator.size(); ++r) communicator.send(r, kHeartbeatTag, {});
+    said = now_seconds();
+  }
   return future.get();
 }
 
@@ -115,14 +128,14 @@ struct Opened {
 };
 
 // Everything before the first message: may throw, and then no rank has begun.
-Opened open_sweep(const SweepOptions& options, const Communicator& communicator) {
+Opened open_sweep(const SweepOptions& options, const Communicator& communicator, int threads) {
   Opened o;
   o.machine = this_machine(options.command_line);
   const std::filesystem::path folder = std::filesystem::path(options.out).parent_path();
   if (!folder.empty() && !std::filesystem::is_directory(folder))
     throw InputError(options.out, "", "cannot be created: there is no folder " + folder.string());
   o.lock.emplace(FileLock::coordinator(options.out, kOrphanPatience));
-  o.prepared = with_heartbeat(communicator, options.timing, [&options] { return prepare(options.job); });
+  o.prepared = prepare_with_ranks(options, communicator, threads);
   chosen_rows(o.prepared.plan, options.rows);
   std::error_code ignored;
   std::filesystem::remove(options.out + ".tmp", ignored);
@@ -222,8 +235,8 @@ Stop lead(const SweepOptions& options, const MpiSession& session) {
   Workplace place;
   Setup setup;
   setup.exit_code = guarded([&] {
-    o = open_sweep(options, communicator);
     const int threads = options.threads > 0 ? options.threads : default_threads(session.ranks_on_this_host());
+    o = open_sweep(options, communicator, threads);
     place = open_workplace(options.out, o.prepared.plan, o.prepared.suites, threads, communicator.rank());
     setup.job_path = o.prepared.plan.job.path;
     setup.job_text = o.prepared.plan.job.text;

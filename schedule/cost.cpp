@@ -37,6 +37,18 @@ double seed_cost(const CostModel& model, const ModelFacts& facts, const Experime
 
 namespace {
 
+// Of a matrix, mean over the model's: products of the Gram matrix, then the eigenvalues of the smaller side.
+double spectrum_cost(const CostModel& model, const ModelFacts& facts) {
+  double operations = 0;
+  for (const MatrixFacts& m : facts.matrices) {
+    const auto large = static_cast<double>(std::max(m.rows, m.cols)),
+               small = static_cast<double>(std::min(m.rows, m.cols));
+    operations += small * small * (large + 4 * small);
+  }
+  const auto count = static_cast<double>(std::max<std::size_t>(1, facts.matrices.size()));
+  return operations / count / model.probe_flops;
+}
+
 // Evidence lines of the suite and their tokens.
 std::pair<double, double> evidence_size(const SuiteFacts& facts, std::size_t of_model) {
   double lines = 0;
@@ -50,6 +62,7 @@ std::pair<double, double> evidence_size(const SuiteFacts& facts, std::size_t of_
 double experiment_item_cost(const CostModel& model, const Plan& plan, std::uint32_t experiment,
                             std::size_t of_model) {
   const ExperimentSpec& e = plan.job.experiments[experiment];
+  if (e.kind == ExperimentKind::kSpectra) return spectrum_cost(model, plan.facts.models[of_model]);
   const std::uint32_t s = suite_of(plan, experiment);
   const SuiteFacts& suite = plan.facts.suites[s];
   const ModelFacts& facts = plan.facts.models[of_model];
@@ -80,6 +93,8 @@ double experiment_item_cost(const CostModel& model, const Plan& plan, std::uint3
           items + (harmless == s ? 0 : static_cast<double>(plan.facts.suites[harmless].ids.size()));
       return 2 * all * facts.width * dtype_bytes(DType::kF32) / model.state_bytes;  // row and baseline
     }
+    case ExperimentKind::kSpectra:
+      break;
   }
   return 0;
 }

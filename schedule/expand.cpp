@@ -12,6 +12,7 @@ namespace brinkmap::schedule {
 namespace {
 
 constexpr std::size_t kMostItems = 10'000'000;  // prompts of one suite
+constexpr std::size_t kMostMatrices = 100'000;  // of one model
 constexpr std::size_t kMostEvidence = 250;      // lines of one prompt; their order is kept in bytes
 
 // Number of answers an item of the kind can have; 0: its items have no expected answer.
@@ -84,6 +85,9 @@ void check_facts(const Plan& plan) {
     if (f.layers < 1 || f.width < 1 || f.parameters == 0)
       throw InputError(job.models[m].path, "",
                        "expected a model with layers, width and parameters, found none");
+    for (const MatrixFacts& matrix : f.matrices)
+      if (matrix.rows < 1 || matrix.cols < 1 || f.matrices.size() > kMostMatrices)
+        throw Error("facts of " + job.models[m].id + " hold impossible matrices");
   }
   if (!facts.recipe_bytes.empty()) {
     if (facts.recipe_bytes.size() != job.models.size())
@@ -147,6 +151,9 @@ void check_experiments(const Plan& plan) {
                              plan.job.models[m].id + " has blocks 0.." +
                              std::to_string(plan.facts.models[m].layers - 1));
     if (spec.kind == ExperimentKind::kMechanisms) check_mechanisms(plan, e);
+    if (spec.kind == ExperimentKind::kSpectra && spec.matrices.empty())
+      throw InputError(plan.job.path, "experiments[" + std::to_string(e) + "]",
+                       "expected a model with matrices in its blocks, found none");
     if (!reads_decisions(spec.kind)) continue;
     const std::uint32_t suite = suite_of(plan, e);
     const std::vector<Split>& splits = plan.facts.suites[suite].splits;
@@ -238,6 +245,7 @@ class RowUnits {
  private:
   void add_experiment(const UnitLimits& limits, std::uint32_t e) {
     const std::uint32_t items = experiment_items(plan_, e, row_);
+    if (items == 0) return;
     const ExperimentKind kind = plan_.job.experiments[e].kind;
     const bool whole = kind == ExperimentKind::kSpeed;  // repetitions are compared with each other
     UnitLimits own = limits;
@@ -245,6 +253,7 @@ class RowUnits {
     if (kind == ExperimentKind::kDecisionHeads) own.shortest = 0;
     if (kind == ExperimentKind::kLayerProbes || kind == ExperimentKind::kMechanisms) own.fewest_seeds = 1;
     if (kind == ExperimentKind::kRerankedPrompts) own.most_seeds = 10000;
+    if (kind == ExperimentKind::kSpectra) own.fewest_seeds = 1;
     const auto size =
         whole ? items : static_cast<std::uint32_t>(seeds_per_unit(own, costs_.items[e], share_seconds_));
     // Equal ranges rather than full ones and a rest.
@@ -284,7 +293,7 @@ void add_needs(Plan& plan) {
       continue;
     }
     const ExperimentSpec& e = plan.job.experiments[u.item];
-    if (e.kind == ExperimentKind::kSpeed) continue;
+    if (e.kind == ExperimentKind::kSpeed || e.kind == ExperimentKind::kSpectra) continue;
     std::vector<std::uint32_t> rows{u.row};
     const bool compares = e.train_on == TrainOn::kBaseline || e.kind == ExperimentKind::kMechanisms;
     if (compares && u.row != baseline) rows.push_back(baseline);
@@ -319,6 +328,8 @@ Plan expand(Job job, Facts facts) {
   check_facts(plan);
   check_encoder(plan);
   make_rows(plan);
+  for (ExperimentSpec& e : plan.job.experiments)
+    if (e.kind == ExperimentKind::kSpectra) e.matrices = all_matrices(plan.facts);
   check_experiments(plan);
   std::vector<ModelCosts> costs;
   double total = 0;

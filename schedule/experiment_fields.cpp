@@ -191,6 +191,7 @@ void add_speed_rows(const std::string& p, std::vector<Field>& out) {
 
 std::vector<Field> experiment_unit_fields(const Plan& plan, std::uint32_t index) {
   const ExperimentSpec& e = plan.job.experiments[index];
+  if (e.kind == ExperimentKind::kSpectra) return spectra_unit_fields(e.id);
   const std::string p = e.id + "_";
   if (e.kind == ExperimentKind::kMechanisms) return mechanism_unit_fields(e.id);
   const Dimension span{e.suite + "_span", most_evidence(plan.facts.suites[suite_of(plan, index)]), {}};
@@ -225,6 +226,7 @@ std::vector<Field> experiment_unit_fields(const Plan& plan, std::uint32_t index)
       out.push_back(make_field(p + "tokens", DType::kI64, {}, "token", "tokens computed in that time"));
       break;
     case ExperimentKind::kMechanisms:
+    case ExperimentKind::kSpectra:
       break;
   }
   return out;
@@ -256,9 +258,12 @@ std::vector<Field> experiment_row_fields(const Plan& plan, std::uint32_t index) 
     case ExperimentKind::kMechanisms:
       out = mechanism_row_fields(e.id);
       break;
+    case ExperimentKind::kSpectra:
+      out = spectra_row_fields(e.id);
+      break;
   }
   out.push_back(make_field(p + "missing", DType::kI32, {}, "1",
-                           "seeds, blocks, prompts or repetitions without a usable result"));
+                           "seeds, blocks, prompts, matrices or repetitions without a usable result"));
   return out;
 }
 

@@ -117,7 +117,8 @@ std::vector<Dimension> dimensions(const Plan& plan, const Variable& variable) {
   std::vector<Dimension> out{std::move(row)};
   if (!variable.shard_axis.empty()) {
     out.push_back({variable.shard_axis, variable.shard_size, {}});
-    if (variable.kind == UnitKind::kPrompts) out.back().labels = plan.facts.suites.at(variable.item).ids;
+    out.back().labels = variable.kind == UnitKind::kPrompts ? plan.facts.suites.at(variable.item).ids
+                                                            : experiment_axis(plan, variable.item).labels;
   }
   out.insert(out.end(), variable.field.inner.begin(), variable.field.inner.end());
   return out;

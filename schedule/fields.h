@@ -18,6 +18,11 @@ std::vector<Variable> make_variables(const Plan& plan);
 std::vector<Field> suite_unit_fields(const Plan& plan, std::uint32_t suite);
 std::vector<Field> experiment_unit_fields(const Plan& plan, std::uint32_t experiment);
 
+// Those of a spectra experiment (spectra_fields.cpp), and the union of the models' matrices, its axis.
+std::vector<Field> spectra_unit_fields(const std::string& id);
+std::vector<Field> spectra_row_fields(const std::string& id);
+std::vector<std::string> all_matrices(const Facts& facts);
+
 // What the reduction fills, one value set a row (row_fields.cpp, experiment_fields.cpp).
 std::vector<Field> suite_row_fields(const Plan& plan, std::uint32_t suite);
 std::vector<Field> experiment_row_fields(const Plan& plan, std::uint32_t experiment);

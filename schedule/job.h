@@ -35,17 +35,20 @@ enum class Metric : std::uint8_t { kRougeL, kBertScore, kCoherence };
 // asked of the states behind every block. kEvidenceHead: which evidence lines does the answer rest on?
 // kRerankedPrompts: the suite's prompts again, evidence lines by falling score. kSpeed: tokens a second
 // against the baseline. kMechanisms: what the states of harmful and harmless prompts say about refusing.
+// kSpectra: figures of the singular values of every matrix, once a model.
 enum class ExperimentKind : std::uint8_t {
   kDecisionHeads,
   kLayerProbes,
   kEvidenceHead,
   kRerankedPrompts,
   kSpeed,
-  kMechanisms
+  kMechanisms,
+  kSpectra
 };
 // Kinds that read a decision suite, split into training, validation and test items.
 constexpr bool reads_decisions(ExperimentKind kind) {
-  return kind != ExperimentKind::kSpeed && kind != ExperimentKind::kMechanisms;
+  return kind != ExperimentKind::kSpeed && kind != ExperimentKind::kMechanisms &&
+         kind != ExperimentKind::kSpectra;
 }
 enum class Pooling : std::uint8_t { kLast, kMean };
 
@@ -66,6 +69,11 @@ inline constexpr int kSpeedPrompts = 16;
 // Dimensions of a residual stream of this width that count as safety neurons: the 5 % that tell harmful from
 // harmless prompts best (METHOD.md 15).
 constexpr int safety_neurons(int width) { return width / 20; }
+
+// Histogram of log10 of a matrix's eigenvalues sigma^2, in spectra experiments: bins of equal width between
+// these limits; what lies outside, zeros included, is counted in the first or last bin.
+inline constexpr int kSpectrumBins = 40;
+inline constexpr double kSpectrumLow = -6, kSpectrumHigh = 6;
 
 // Row whose states train the heads: the row that they are judged on, or its model's baseline (frozen heads).
 enum class TrainOn : std::uint8_t { kRow, kBaseline };
@@ -146,6 +154,9 @@ struct ExperimentSpec {
   int batch = 64;
   int max_epochs = 60;
   int patience = 8;
+
+  // kSpectra: "blk.0.attn_q", ...: the matrices of the job's models, by block, then by name. Set by expand().
+  std::vector<std::string> matrices;
 
   // Heads that vote on a row; those that are compared with others are studies of a method.
   bool judges() const { return kind == ExperimentKind::kDecisionHeads && against.empty(); }

@@ -153,6 +153,8 @@ class CrossCheck {
   void experiment(std::size_t i) const {
     const ExperimentSpec& e = job_.experiments[i];
     own_keys(i);
+    if (e.kind == ExperimentKind::kSpectra) return;
+    if (e.suite.empty()) fail("experiments", i, "suite", "key 'suite' is missing: which suite is read?");
     reads(i);
     if (!e.against.empty()) against(i);
     switch (e.kind) {
@@ -186,7 +188,8 @@ class CrossCheck {
   // Keys that mean nothing to the experiment's kind are mistakes.
   void own_keys(std::size_t i) const {
     const ExperimentKind kind = job_.experiments[i].kind;
-    std::set<std::string> own{"id", "kind", "suite"};
+    std::set<std::string> own{"id", "kind"};
+    if (kind != ExperimentKind::kSpectra) own.insert("suite");
     if (kind == ExperimentKind::kSpeed) own.insert("repetitions");
     if (kind == ExperimentKind::kMechanisms) own.insert("harmless");
     if (kind == ExperimentKind::kRerankedPrompts) own.insert({"layer", "reads", "scores"});

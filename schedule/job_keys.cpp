@@ -9,7 +9,7 @@ namespace {
 
 // Bounds that keep every later product small; far above any real sweep.
 constexpr std::size_t kMostModels = 64;
-constexpr std::size_t kMostRecipes = 64;
+constexpr std::size_t kMostRecipes = 256;
 constexpr std::size_t kMostSuites = 32;
 constexpr std::size_t kMostExperiments = 64;
 constexpr std::size_t kLongestPath = 4096;
@@ -182,13 +182,13 @@ const std::vector<Key<ExperimentSpec>>& experiment_keys() {
                   {"evidence_head", ExperimentKind::kEvidenceHead},
                   {"reranked_prompts", ExperimentKind::kRerankedPrompts},
                   {"speed", ExperimentKind::kSpeed},
-                  {"mechanistic_probes", ExperimentKind::kMechanisms}},
+                  {"mechanistic_probes", ExperimentKind::kMechanisms},
+                  {"spectra", ExperimentKind::kSpectra}},
                  "what is trained on the hidden states, or measured")
           .required(),
       id_key("suite", &ExperimentSpec::suite,
              "decision suite that is read (speed: one that generates; mechanistic_probes: the refusal suite "
-             "with the prompts that should be refused)")
-          .required(),
+             "with the prompts that should be refused; spectra: none)"),
       id_key("harmless", &ExperimentSpec::harmless,
              "mechanistic_probes: refusal suite with the prompts that should be answered; none: 'suite'"),
       layer_key<ExperimentSpec>(),

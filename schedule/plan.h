@@ -84,7 +84,8 @@ bool reads_mechanisms(const Plan& plan, std::uint32_t suite);
 bool reads_evidence(const Job& job, const SuiteSpec& suite);
 
 // The axis that an experiment's units share: its seeds, or the suite's prompts or the models' blocks, or
-// repetitions. `size` is the whole axis; a model's units fill the first experiment_items of it.
+// repetitions, or the models' matrices. `size` is the whole axis; a row's units fill the first
+// experiment_items of it, of spectra those of the baseline all and others none.
 Dimension experiment_axis(const Plan& plan, std::uint32_t experiment);
 std::uint32_t experiment_items(const Plan& plan, std::uint32_t experiment, std::uint32_t row);
 
@@ -114,8 +115,8 @@ struct Reading {
 //       behind.
 //     layer_probes: span means [n, spans, blocks of the unit, w], last tokens [n, blocks of the unit, w].
 //     evidence_head: span tokens [n, 1, tokens, w] and span offsets as above. reranked_prompts: evidence
-//     scores [1, prompts of the unit, spans] f64. speed: nothing. mechanistic_probes: last tokens [n, blocks
-//     of the unit, w] of `suite`, then of `harmless` where that is another one; the same of the baseline
+//     scores [1, prompts of the unit, spans] f64. speed, spectra: nothing. mechanistic_probes: last tokens [n,
+//     blocks of the unit, w] of `suite`, then of `harmless` where that is another one; the same of the baseline
 //     behind, on a row that is not its baseline. States are in the type that the job keeps them in
 //     (Job::states).
 //   kPrompts of a perplexity suite with top_k on a row that is not its baseline: top_token, top_logit and

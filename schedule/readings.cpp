@@ -139,6 +139,7 @@ class Readings {
 
 std::vector<Reading> experiment_readings(const Plan& plan, const Unit& unit) {
   const ExperimentSpec& e = plan.job.experiments.at(unit.item);
+  if (e.kind == ExperimentKind::kSpectra) return {};
   const std::uint32_t baseline = plan.rows.at(unit.row).baseline;
   Readings readings(plan, e, suite_of(plan, unit.item));
   switch (e.kind) {
@@ -160,6 +161,7 @@ std::vector<Reading> experiment_readings(const Plan& plan, const Unit& unit) {
       if (baseline != unit.row) readings.last_tokens(unit, baseline, harmless_suite_of(plan, unit.item));
       break;
     case ExperimentKind::kSpeed:
+    case ExperimentKind::kSpectra:
       break;
   }
   return readings.take();
@@ -234,12 +236,15 @@ Dimension experiment_axis(const Plan& plan, std::uint32_t experiment) {
       return {e.suite + "_prompt", plan.facts.suites.at(suite_of(plan, experiment)).ids.size(), {}};
     case ExperimentKind::kSpeed:
       return {e.id + "_repetition", static_cast<std::uint64_t>(e.repetitions), {}};
+    case ExperimentKind::kSpectra:
+      return {e.id + "_matrix", e.matrices.size(), e.matrices};
   }
   return {};
 }
 
 std::uint32_t experiment_items(const Plan& plan, std::uint32_t experiment, std::uint32_t row) {
   const ExperimentKind kind = plan.job.experiments.at(experiment).kind;
+  if (kind == ExperimentKind::kSpectra && plan.rows.at(row).baseline != row) return 0;
   if (kind == ExperimentKind::kLayerProbes || kind == ExperimentKind::kMechanisms)
     return static_cast<std::uint32_t>(plan.facts.models.at(plan.rows.at(row).model).layers);
   return static_cast<std::uint32_t>(experiment_axis(plan, experiment).size);

@@ -182,6 +182,12 @@ class SlabSet {
 // ---- facts about inputs, measured by the worker, used by the plan
 // -------------------------------------------------
 
+// A matrix of a model's blocks.
+struct MatrixFacts {
+  std::string name;  // "blk.0.attn_q"
+  std::int64_t rows = 0, cols = 0;
+};
+
 struct ModelFacts {
   std::string sha256;            // of the model file
   std::string tokenizer_sha256;  // of the tokenizer's tables
@@ -192,7 +198,8 @@ struct ModelFacts {
   int width = 0;                     // hidden size
   std::int64_t attention_width = 0;  // width of the heads together, summed over the blocks with attention
   int vocab = 0;
-  int context = 0;  // longest sequence, tokens
+  int context = 0;                    // longest sequence, tokens
+  std::vector<MatrixFacts> matrices;  // by block, then by name
 };
 
 enum class Split : std::uint8_t { kTrain, kValidation, kTest, kNone };

@@ -61,8 +61,8 @@ std::vector<std::string> expand_each(const Checkpoint& base, const std::string& 
 // figures of all its matrices and is called when one is needed; equal figures go by layer, then by name, and
 // a matrix without a figure comes last on both sides. Of n matrices of a type (or of the model) AMOUNT %
 // round to the nearest whole number, halves up. A budget keeps matrices in order of rank, across types by
-// rank over n, skipping those that no longer fit; throws InputError when the row exceeds it without any, for a type or block
-// that the model lacks, and for `each`.
+// rank over n, skipping those that no longer fit; throws InputError when the row exceeds it without any, for
+// a type or block that the model lacks, and for `each`.
 std::string resolve_hybrid(const Checkpoint& base, const std::string& recipe, std::uint64_t seed,
                            const std::function<std::vector<MatrixSpectrum>()>& spectra);
 

@@ -6,6 +6,7 @@
 
 #include "schedule/error.h"
 #include "worker/gguf_parse.h"
+#include "worker/matrices.h"
 #include "worker/model.h"
 
 namespace brinkmap::worker {
@@ -279,6 +280,9 @@ schedule::ModelFacts model_facts(const Checkpoint& file) {
     if (!kind.recurrent) facts.attention_width += std::int64_t{config.heads} * config.head_dim;
   facts.vocab = config.vocab;
   facts.context = config.context;
+  for (const GgufTensor* tensor : block_matrices(file))
+    facts.matrices.push_back(
+        {std::string(module_name(tensor->name)), tensor->elements() / tensor->shape[0], tensor->shape[0]});
   return facts;
 }
 

@@ -18,6 +18,7 @@
 #include "worker/refusal_scorer.h"
 #include "worker/run_experiment.h"
 #include "worker/run_prompts.h"
+#include "worker/run_spectra.h"
 #include "worker/state_slabs.h"
 #include "worker/text_encoder.h"
 #include "worker/tokenizer.h"
@@ -211,6 +212,8 @@ struct UnitRunner::Impl {
   void experiment(const Unit& unit, std::span<const schedule::Slab> inputs, int width, SlabSet& slabs,
                   UnitResult& result) {
     const schedule::ExperimentSpec& spec = job.experiments.at(unit.item);
+    if (spec.kind == schedule::ExperimentKind::kSpectra)
+      return run_spectra(spec, unit, *base(rows.at(unit.row).model).file, pool, slabs);
     const ExperimentUnit u{job,  spec,  suite_named(spec, spec.suite), unit, inputs, width,
                            pool, slabs, rows.at(unit.row).content};
     switch (spec.kind) {
@@ -226,6 +229,8 @@ struct UnitRunner::Impl {
         return speed(u);
       case schedule::ExperimentKind::kMechanisms:
         return run_mechanisms(u, suite_named(spec, spec.harmless));
+      case schedule::ExperimentKind::kSpectra:
+        break;
     }
   }
 

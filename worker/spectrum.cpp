@@ -172,11 +172,14 @@ std::vector<double> singular_values(const GgufTensor& tensor) {
 }
 
 MatrixSpectrum matrix_spectrum(const GgufTensor& tensor) {
+  return matrix_spectrum(tensor, singular_values(tensor));
+}
+
+MatrixSpectrum matrix_spectrum(const GgufTensor& tensor, const std::vector<double>& sigma) {
   MatrixSpectrum out;
   out.name = tensor.name;
   out.rows = rows_of(tensor);
   out.cols = tensor.shape[0];
-  const std::vector<double> sigma = singular_values(tensor);
   if (sigma.empty()) return out;
   describe(sigma, out);
   weigh(tensor, out);

@@ -50,6 +50,12 @@ struct SpectrumField {
 std::span<const SpectrumField> spectrum_fields();
 
 MatrixSpectrum matrix_spectrum(const GgufTensor& tensor);
+// The same from the matrix's singular values.
+MatrixSpectrum matrix_spectrum(const GgufTensor& tensor, const std::vector<double>& sigma);
+
+// A way to compute the spectra of a model: compute_spectra, or one that shares them with other processes.
+using ComputeSpectra = std::function<std::vector<MatrixSpectrum>(
+    const Checkpoint&, kernels::ThreadPool&, const std::function<void(std::size_t done)>& progress)>;
 
 // Of every matrix of the blocks, in the order of block_matrices(). A thread takes a matrix at a time.
 // `progress`, if any, is called with how many are done, one call at a time.

@@ -97,14 +97,15 @@ std::string spectra_file(const Checkpoint& model, const std::string& sha256, con
 }
 
 KeptSpectra keep_spectra(const Checkpoint& model, const std::string& sha256, const std::string& path,
-                         kernels::ThreadPool& pool, const std::function<void(std::size_t done)>& progress) {
+                         kernels::ThreadPool& pool, const std::function<void(std::size_t done)>& progress,
+                         const ComputeSpectra& compute) {
   KeptSpectra out;
   if (auto known = read(model, sha256, path)) {
     out.matrices = std::move(*known);
     out.from_file = true;
     return out;
   }
-  out.matrices = compute_spectra(model, pool, progress);
+  out.matrices = compute(model, pool, progress);
   try {
     write(out.matrices, sha256, path);
   } catch (const InputError& e) {

@@ -25,6 +25,7 @@ struct KeptSpectra {
 // names exactly the model's matrices; else it is computed anew and replaced.
 KeptSpectra keep_spectra(const Checkpoint& model, const std::string& sha256, const std::string& path,
                          kernels::ThreadPool& pool,
-                         const std::function<void(std::size_t done)>& progress = {});
+                         const std::function<void(std::size_t done)>& progress = {},
+                         const ComputeSpectra& compute = compute_spectra);
 
 }  // namespace brinkmap::worker
