@@ -272,6 +272,37 @@ class Hybrids(Sweep):
             self.assertEqual(sum(t["bytes"] for t in tensors), sizes["tiny/" + recipe])
             self.assertEqual(sum(t["format"] == "BF16" for t in tensors), 7)
 
+    def test_spectra_and_rows_of_each_module_are_the_same_for_any_ranks(self):
+        random = ['"q2_k+bf16(random,50%,draw{})"'.format(i) for i in range(3)]
+        self.recipes("q2_k", '"q2_k+bf16(alpha,top,50%)"', '"q2_k+bf16(slope,bottom,50%)"', *random,
+                     "{each: {of: module, rest: bf16, to: [q2_k]}}")
+        self.job.write_text(self.job.read_text().replace("experiments:", "experiments:\n  - {id: spectra, kind: spectra}"))
+        kept = self.folder / "tiny.gguf.spectra.json"
+        r = self.run_job()
+        self.assertIn("better than chance, at equal bytes?", r.stdout)
+        expected, spectra = self.digest(), kept.read_text()
+        for ranks in [2, 3, 5]:
+            kept.unlink()
+            out = self.folder / f"{ranks}.h5"
+            self.run_job(ranks=ranks, out=out)
+            self.assertEqual(self.digest(out), expected, f"{ranks} ranks")
+            self.assertEqual(kept.read_text(), spectra, f"{ranks} ranks")
+        report = json.loads(self.report())
+        self.assertEqual(len(report["findings"]), 2)
+        tables = report["tables"]
+        self.assertEqual(len(tables["sensitivity"]), 14)
+        self.assertEqual(len(tables["spectra"]), 14)
+        self.assertEqual(len(tables["spectral_contests"]), 2)
+        self.assertEqual({row["row"] for row in tables["spectral_contests"]},
+                         {"tiny/q2_k+bf16(alpha,top,50%)", "tiny/q2_k+bf16(slope,bottom,50%)"})
+        self.assertEqual({row["n"] for row in tables["spectral_correlation"]}, {14})
+
+    def report(self):
+        path = self.folder / "report.json"
+        r = call("report", self.out, "--json", path)
+        self.assertEqual(r.returncode, 0, r.stderr)
+        return path.read_text()
+
     def test_a_written_hybrid_gives_the_logits_of_its_recipe(self):
         f = self.folder
         (f / "half.yaml").write_text(self.SELECTED[1:-1] + "\n")
