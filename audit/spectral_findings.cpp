@@ -22,10 +22,8 @@ std::string p_text(double p) {
 std::string name_of(const Record& r) { return r.side.empty() ? r.by : r.by + " (" + r.side + ")"; }
 
 std::string text_of(const Record& r) {
-  return fmt::format(
-      "{}, won {} and lost {} of {} ({} after Holm; {:+.4f} nat a token in the mean, {:+.4f} to "
-      "{:+.4f})",
-      name_of(r), r.won, r.lost, r.contests, p_text(r.p_holm), r.change, r.least, r.most);
+  return fmt::format("{}, won {} of {}, {} after Holm, {:+.4f} nat a token in the mean", name_of(r), r.won,
+                     r.contests, p_text(r.p_holm), r.change);
 }
 
 bool is_spectral(const Record& r) {
@@ -34,27 +32,23 @@ bool is_spectral(const Record& r) {
   return c.spectral();
 }
 
+// What one measure says, as a clause.
 std::string verdict(const std::vector<Contest>& contests, bool kl) {
-  const std::vector<Record> records = spectral_records(contests, kl);
   std::string better;
   std::size_t ways = 0;
-  const Record *best = nullptr, *control = nullptr;
+  const std::vector<Record> records = spectral_records(contests, kl);
+  const Record* best = nullptr;
   for (const Record& r : records) {
-    if (!is_spectral(r)) {
-      if (control == nullptr) control = &r;
-      continue;
-    }
+    if (!is_spectral(r)) continue;
     ++ways;
     if (best == nullptr) best = &r;
     if (r.p_holm < kShownLevel) better += (better.empty() ? "" : "; ") + text_of(r);
   }
   const std::string measure = kl ? "KL divergence from the baseline" : "text loss";
-  if (best == nullptr) return "By " + measure + ": not tested, no contest at equal bytes has results.";
-  std::string out = "By " + measure + ": ";
-  out += better.empty() ? fmt::format("not shown; the best of {} ways to select is ", ways) + text_of(*best)
-                        : "yes, here; " + better;
-  if (control != nullptr) out += "; of the controls " + text_of(*control);
-  return out + ".";
+  if (best == nullptr) return "by " + measure + " nothing could be tested";
+  if (!better.empty()) return "by " + measure + " it beats random draws (" + better + ")";
+  return fmt::format("by {} none of {} ways is shown to beat random draws (the best: {})", measure, ways,
+                     text_of(*best));
 }
 
 std::string answer(const Results& results, const std::vector<Contest>& contests) {
@@ -70,16 +64,17 @@ std::string answer(const Results& results, const std::vector<Contest>& contests)
     with_kl = with_kl || c.kl_rank > 0;
     if (!c.equal_bytes()) ++unequal;
   }
-  return "Does a spectral figure choose the matrices to keep better than chance, at equal bytes? " +
-         verdict(contests, false) + (with_kl ? " " + verdict(contests, true) : "") +
+  const std::string drawn = draws.size() == 1 ? std::to_string(*draws.begin())
+                                              : fmt::format("{}-{}", *draws.begin(), *draws.rbegin());
+  return "Choosing the matrices to keep by a spectral figure, at equal bytes: " + verdict(contests, false) +
+         (with_kl ? ", " + verdict(contests, true) : "") +
          fmt::format(
-             " Won: less lost than with every one of {} random draws, and shown over {} text blocks. {} "
-             "model{}, whose contests share texts and matrices: this says little about others.",
-             draws.size() == 1 ? std::to_string(*draws.begin())
-                               : fmt::format("{}-{}", *draws.begin(), *draws.rbegin()),
-             blocks, models.size(), models.size() == 1 ? "" : "s") +
-         (unequal > 0 ? fmt::format(" {} hybrids differ in bytes from their draws and do not count.", unequal)
-                      : "");
+             ", where won means less lost than with each of {} draws, and shown over {} text blocks; {} "
+             "model{} whose contests share texts and matrices, so that this says little about others{}.",
+             drawn, blocks, models.size(), models.size() == 1 ? "" : "s",
+             unequal > 0
+                 ? fmt::format(" ({} hybrids differ in bytes from their draws and do not count)", unequal)
+                 : "");
 }
 
 std::string against_baseline(const Results& results, const std::vector<SpectralRow>& rows) {

@@ -62,6 +62,9 @@ struct SpectraFarm::Work {
   }
 };
 
+SpectraFarm::SpectraFarm() = default;
+SpectraFarm::~SpectraFarm() = default;
+
 void SpectraFarm::work_here() {
   std::unique_lock lock(mutex_);
   while (work_->left > 0 && !work_->problem) {

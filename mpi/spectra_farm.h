@@ -20,6 +20,9 @@ namespace brinkmap::mpi {
 // The root's side. compute() blocks the thread that prepares the job, while the main thread calls step().
 class SpectraFarm {
  public:
+  SpectraFarm();
+  ~SpectraFarm();
+
   // As worker::compute_spectra. The pool's threads take the largest matrices first, beside the other ranks;
   // what a rank does not send back in time is computed here, so that a lost one costs only time.
   std::vector<worker::MatrixSpectrum> compute(const worker::Checkpoint& model, kernels::ThreadPool& pool,

@@ -279,7 +279,7 @@ class Hybrids(Sweep):
         self.job.write_text(self.job.read_text().replace("experiments:", "experiments:\n  - {id: spectra, kind: spectra}"))
         kept = self.folder / "tiny.gguf.spectra.json"
         r = self.run_job()
-        self.assertIn("better than chance, at equal bytes?", r.stdout)
+        self.assertIn("by a spectral figure, at equal bytes", r.stdout)
         expected, spectra = self.digest(), kept.read_text()
         for ranks in [2, 3, 5]:
             kept.unlink()
