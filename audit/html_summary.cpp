@@ -176,8 +176,10 @@ std::string first_break(const View& view, const std::string& model) {
 }
 
 std::string summary(const View& view) {
-  return "<section id=summary>" + counts(view) + hidden_danger(view) + worst_rows(view) + by_models(view) +
-         "</section>\n";
+  std::string findings;
+  for (const std::string& line : view.report.findings) findings += "<p>" + escape(line) + "</p>\n";
+  return "<section id=summary>" + counts(view) + findings + hidden_danger(view) + worst_rows(view) +
+         by_models(view) + "</section>\n";
 }
 
 std::string readings(const View& view) {

@@ -115,9 +115,9 @@ struct Reading {
 //       behind.
 //     layer_probes: span means [n, spans, blocks of the unit, w], last tokens [n, blocks of the unit, w].
 //     evidence_head: span tokens [n, 1, tokens, w] and span offsets as above. reranked_prompts: evidence
-//     scores [1, prompts of the unit, spans] f64. speed, spectra: nothing. mechanistic_probes: last tokens [n,
-//     blocks of the unit, w] of `suite`, then of `harmless` where that is another one; the same of the baseline
-//     behind, on a row that is not its baseline. States are in the type that the job keeps them in
+//     scores [1, prompts of the unit, spans] f64. speed, spectra: nothing. mechanistic_probes: last tokens
+//     [n, blocks of the unit, w] of `suite`, then of `harmless` where that is another one; the same of the
+//     baseline behind, on a row that is not its baseline. States are in the type that the job keeps them in
 //     (Job::states).
 //   kPrompts of a perplexity suite with top_k on a row that is not its baseline: top_token, top_logit and
 //   log_sum_exp of the same prompts on the baseline's row.
