@@ -48,6 +48,18 @@ TEST(Experiments, CoverTheirAxisInEveryRow) {
   EXPECT_EQ(units_of(plan, "speed", 1).size(), 1U);
 }
 
+TEST(Experiments, LeaseSeedsByFiveToTenHoweverQuickTheyAre) {
+  std::string text = study_text();
+  for (std::size_t at = text.find("seeds: 20"); at != std::string::npos; at = text.find("seeds: 20"))
+    text.replace(at, 9, "seeds: 97");
+  const Plan plan = expand(parse_job(text, "x"), study_facts());
+  for (const char* heads : {"decision", "dirsup"})
+    for (const Unit& u : units_of(plan, heads, 0)) {
+      EXPECT_GE(u.end - u.begin, 5U);
+      EXPECT_LE(u.end - u.begin, 10U);
+    }
+}
+
 TEST(Experiments, ReadOnlyWhatTheUnitsBeforeThemWrite) {
   const Plan plan = expand(study(), study_facts());
   for (const Unit& u : plan.units)

@@ -242,7 +242,7 @@ TEST_F(RunUnit, CapturesStatesThatHeadsThenTrainOn) {
   const UnitResult broken =
       r.run(unit(UnitKind::kHeads, 1, 0, 0, 3), head_fields(), {}, std::vector{slab_of(states)}, kWidth);
   EXPECT_TRUE(broken.failed);
-  EXPECT_THAT(broken.reason, HasSubstr("item 5"));
+  EXPECT_THAT(broken.reason, HasSubstr("item d5"));
   EXPECT_TRUE(broken.slabs.empty());
 }
 

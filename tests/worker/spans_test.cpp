@@ -73,7 +73,7 @@ TEST(EvidenceSpans, StandWhereATrimmingTemplatePutsThem) {
 TEST(ReorderLines, KeepsNewlinesInPlace) {
   EXPECT_EQ(reorder_lines("E:\na\nb\nc\n\nend", Lines{"a", "b", "c"}, Lines{"A", "B", "C"},
                           std::vector<std::uint32_t>{2, 0, 1}, "x"),
-            "E:\nc\na\nb\n\nend");
+            "E:\nC\nA\nB\n\nend");
 }
 
 TEST(ReorderLines, RefusesWhatIsNoPermutation) {

@@ -39,7 +39,8 @@ std::vector<float> values(const Slab& slab) {
 
 TEST(StateSlabs, RoundToTheNearestHalfAndComeBack) {
   const auto f = fields();
-  SlabSet set(computed_fields(f), 2);
+  const auto computed = computed_fields(f);
+  SlabSet set(computed, 2);
   const auto state = set.get<float>("state_last");
   const float tie = 1 + 0x1p-11F;  // between 1 and 1 + 2^-10: to the even one
   const std::vector<float> given{tie, 65504, -0x1p-24F, 1 + 0x1.8p-10F};
@@ -56,7 +57,8 @@ TEST(StateSlabs, RoundToTheNearestHalfAndComeBack) {
 
 TEST(StateSlabs, DropWhatSixteenBitsDoNotHoldAndSaySo) {
   const auto f = fields();
-  SlabSet set(computed_fields(f), 2);
+  const auto computed = computed_fields(f);
+  SlabSet set(computed, 2);
   const auto state = set.get<float>("state_last");
   state[0] = state[1] = state[2] = 1;
   state[3] = 65520;  // rounds up to infinity
