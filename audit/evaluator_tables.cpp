@@ -97,7 +97,8 @@ void add_probes(RowBuilder& row, const Results& results, const ExperimentSpec& e
 
 bool any_kind(const schedule::Job& job) {
   for (const ExperimentSpec& e : job.experiments)
-    if (!e.judges() && e.kind != ExperimentKind::kMechanisms) return true;
+    if (!e.judges() && e.kind != ExperimentKind::kMechanisms && e.kind != ExperimentKind::kSpectra)
+      return true;
   return false;
 }
 

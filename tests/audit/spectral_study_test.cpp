@@ -222,6 +222,7 @@ TEST(SpectralStudy, StandsInTheReport) {
       at = end + 1;
     }
   }
+  EXPECT_EQ(find_table(report, "evaluator"), nullptr);
   EXPECT_THAT(to_text(report), HasSubstr("by a spectral figure, at equal bytes"));
   EXPECT_THAT(to_short_text(report), HasSubstr("by a spectral figure, at equal bytes"));
   EXPECT_THAT(to_json(report), HasSubstr("\"findings\": ["));
