@@ -31,6 +31,7 @@ std::string ladder_picture(const View& view);    // every task along the bits pe
 std::string votes_picture(const View& view);     // votes of the heads, and the cascade at other thresholds
 std::string openings_picture(const View& view);  // share of the commonest opening, baseline to row
 std::string layers_picture(const View& view);    // curves by layer: probes, mechanism
+std::string spectra_picture(const View& view);   // eigenvalues of matrices, with the fitted tail
 
 // What the first screen answers: which rows are dangerous, and what broke first.
 std::string summary(const View& view);

@@ -80,6 +80,9 @@ std::string first_text(const TableReader& reader, std::size_t row, std::initiali
 
 Sources::Sources(const schedule::Results& results) : results_(results) {
   for (std::uint32_t r = 0; r < results.plan.rows.size(); ++r) rows_[results.plan.rows[r].label] = r;
+  for (std::uint32_t r = 0; r < results.plan.rows.size(); ++r)
+    if (results.plan.rows[r].baseline == r)
+      baselines_[results.plan.job.models.at(results.plan.rows[r].model).id] = r;
   for (const Task& t : make_tasks(results.plan)) {
     of_tasks_[t.name] = results.plan.job.suites.at(t.suite).id + outcome_of(t.measure);
     if (t.measure == Measure::kRefusals || t.measure == Measure::kDecisions) safety_.insert(t.name);
@@ -117,6 +120,10 @@ bool Sources::has_row_value(const std::string& variable) const {
 
 std::string Sources::row(const Table& table, std::size_t line) const {
   const TableReader reader(table);
+  if (table.id == "spectra") {  // of the model's baseline
+    const auto at = baselines_.find(reader.text(line, "model"));
+    return at == baselines_.end() ? "" : std::to_string(at->second);
+  }
   if (!reader.has("row")) return "";
   const auto at = rows_.find(reader.text(line, "row"));
   return at == rows_.end() ? "" : std::to_string(at->second);
@@ -141,6 +148,10 @@ std::string Sources::line(const Table& table, std::size_t row) const {
 std::string Sources::cell(const Table& table, std::size_t row, std::size_t column) const {
   const TableReader reader(table);
   const std::string& key = table.columns.at(column).key;
+  if (table.id == "spectra") {
+    const std::string variable = reader.text(row, "experiment") + "_" + key;
+    return results_.has(variable) ? "/" + variable + "[row=" + this->row(table, row) + "]" : "";
+  }
   if (!reader.has("row") || key == "row") return "";
   const std::string label = reader.text(row, "row");
   const std::string item = first_text(reader, row, {"suite", "experiment", "item"});

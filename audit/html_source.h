@@ -40,9 +40,10 @@ class Sources {
   bool has_row_value(const std::string& variable) const;
 
   const schedule::Results& results_;
-  std::map<std::string, std::uint32_t> rows_;    // by label
-  std::map<std::string, std::string> of_tasks_;  // name of a task: variable of its outcomes
-  std::set<std::string> safety_;                 // names of tasks
+  std::map<std::string, std::uint32_t> rows_;       // by label
+  std::map<std::string, std::uint32_t> baselines_;  // by model
+  std::map<std::string, std::string> of_tasks_;     // name of a task: variable of its outcomes
+  std::set<std::string> safety_;                    // names of tasks
 };
 
 }  // namespace brinkmap::audit

@@ -151,7 +151,8 @@ TEST(HtmlPage, DrawsValuesByBlockWithTheBaselineAndTheRowsThatBroke) {
                              number_cell(0.5 + 0.1 * block, 3), number_cell(NAN, 3)});
   report.tables.push_back(probes);
   const std::string page = to_html(report, r, {});
-  const std::string layers = page.substr(page.find("<section id=layers>"), 4000);
+  const std::size_t at = page.find("<section id=layers>");
+  const std::string layers = page.substr(at, page.find("</section>", at) - at);
   EXPECT_EQ(count(layers, "<figure"), 1U) << "no panel for a measure without values";
   EXPECT_THAT(layers, HasSubstr("class=\"pt line base\" data-row=0"));
   EXPECT_THAT(layers, HasSubstr("class=\"pt line k0\" data-row=5"));
