@@ -9,17 +9,16 @@
 #include "audit/html_svg.h"
 #include "audit/html_text.h"
 #include "audit/table_reader.h"
+#include "schedule/job.h"
 
 namespace brinkmap::audit {
 namespace {
 
 constexpr double kWidth = 220, kHeight = 130, kLeft = 34, kRight = 8, kTop = 8, kBottom = 20;
 constexpr std::size_t kMostOthers = 300;  // pictures of the matrices between the extremes, over all models
-// Bins of log10 of an eigenvalue, as spectra experiments count them.
-constexpr std::size_t kBins = 40;
-constexpr double kLow = -6, kHigh = 6, kBin = (kHigh - kLow) / kBins;
+constexpr double kBin = (schedule::kSpectrumHigh - schedule::kSpectrumLow) / schedule::kSpectrumBins;
 
-double edge(std::size_t bin) { return kLow + kBin * static_cast<double>(bin); }
+double edge(std::size_t bin) { return schedule::kSpectrumLow + kBin * static_cast<double>(bin); }
 
 // Counts of the eigenvalues by bin, of which the outer ones hold all beyond and are not drawn; empty where
 // the text holds anything else.
@@ -27,7 +26,7 @@ std::vector<double> counts_in(const std::string& text) {
   std::vector<double> out;
   std::istringstream words(text);
   for (double n = 0; words >> n;) out.push_back(n);
-  return out.size() == kBins ? out : std::vector<double>{};
+  return out.size() == schedule::kSpectrumBins ? out : std::vector<double>{};
 }
 
 // "attn_q" of "blk.3.attn_q".

@@ -16,7 +16,7 @@ namespace {
 // Eigenvalues in the bins from 1e-1 to 1e2 of one type of matrix; lower alpha, heavier tail.
 void add_matrix(Table& table, const std::string& name, double alpha) {
   std::string histogram;
-  for (int b = 0; b < 40; ++b)
+  for (int b = 0; b < schedule::kSpectrumBins; ++b)
     histogram += (b == 0 ? "9" : " " + std::to_string(b >= 17 && b < 26 ? 90 / (b - 16) : 0));
   table.rows.push_back({text_cell("spectra"), text_cell("tiny"), text_cell(name), number_cell(alpha, 2),
                         number_cell(0.1, 2), number_cell(0.05, 3), number_cell(1, 3), number_cell(90, 0),
