@@ -29,9 +29,17 @@ void reduce_bytes(Results& results, std::uint32_t row) {
     set(results, row, "bits_per_weight", 8.0 * static_cast<double>(bytes) / static_cast<double>(parameters));
 }
 
+// Row variables start as unknown, so that what is not computed now is not left over from before.
+void forget(Results& results, std::uint32_t row) {
+  for (const schedule::Variable& v : results.plan.variables)
+    if (v.shard_axis.empty() && !v.field.bulk)
+      results.set_row(v.field.name, row, schedule::SlabSet({&v.field, 1}, 1).take()[0].bytes);
+}
+
 }  // namespace
 
 void reduce_row(Results& results, std::uint32_t row) {
+  forget(results, row);
   const schedule::Job& job = results.plan.job;
   for (std::uint32_t s = 0; s < job.suites.size(); ++s) {
     const std::vector<char> usable = usable_prompts(results, s, row);

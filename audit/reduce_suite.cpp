@@ -84,6 +84,7 @@ void reduce_decision(const SuiteRow& s) {
   set(s, "veto_margin_min", quantile(margins, 0.0));
   set(s, "choice_veto_to_approve", constrained[kVeto * kAnswers]);
   reduce_profiles(s);
+  reduce_approvals(s);
 }
 
 namespace {

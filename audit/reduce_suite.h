@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "audit/approvals.h"
 #include "schedule/results.h"
 
 // The reduction of one suite on one row, by kind. Internal to audit/reduce.h, which says what is computed.
@@ -50,6 +51,11 @@ double share(std::int64_t k, std::int64_t n);
 
 void reduce_refusal(const SuiteRow& s);
 void reduce_decision(const SuiteRow& s);
+// VETO -> APPROVE on the balanced items and against the baseline (reduce_approvals.cpp).
+void reduce_approvals(const SuiteRow& s);
+// Sets the variables of one pair: "<p>approvals_gained", "_lost", "<p>p_approvals".
+void set_pair(schedule::Results& results, std::uint32_t row, const std::string& p,
+              const PairedApprovals& pair);
 void reduce_perplexity(const SuiteRow& s);
 void reduce_score(const SuiteRow& s);  // truthfulness, bias
 void reduce_choice(const SuiteRow& s);

@@ -107,16 +107,18 @@ Table heads_table(const Results& results) {
       row.add("experiment", "experiment", text_cell(e.id), Where::kBoth, true);
       row.add("row", "row", text_cell(plan.rows[r].label), Where::kBoth, true);
       row.add("seeds", "seeds", count_cell(missing < 0 ? -1 : e.seeds - missing));
-      row.add("seeds_missing", "missing", count_cell(missing));
+      row.add("seeds_missing", "", count_cell(missing), Where::kFiles);
       row.add("accuracy_mean", "right,\nmean",
               percent_cell(results.value<double>(p + "head_accuracy_mean", r), 1));
       row.add("accuracy_min", "\nmin", percent_cell(results.value<double>(p + "head_accuracy_min", r), 1));
       row.add("accuracy_max", "\nmax", percent_cell(results.value<double>(p + "head_accuracy_max", r), 1));
-      row.add("veto_to_approve_mean", "VETO→APPROVE,\nmean",
+      row.add("revise_rate_mean", "\nREVISE",
+              percent_cell(results.value<double>(p + "head_revise_rate_mean", r), 1));
+      row.add("veto_to_approve_mean", "V→A,\nmean",
               number_cell(results.value<double>(p + "head_veto_to_approve_mean", r), 2));
       row.add("veto_to_approve_max", "\nmax",
               count_cell(results.value<std::int32_t>(p + "head_veto_to_approve_max", r)));
-      row.add("veto_to_approve_share", "heads with\nany",
+      row.add("veto_to_approve_share", "heads\nwith any",
               percent_cell(results.value<double>(p + "head_veto_to_approve_share", r), 1));
     }
   return table;

@@ -51,4 +51,18 @@ RowTotals row_totals(const Results& results, std::uint32_t row) {
   return out;
 }
 
+bool exact_bytes(const schedule::Results& results) {
+  constexpr std::int64_t kMostExactBytes = 100'000'000;
+  for (std::uint32_t r = 0; r < results.plan.rows.size(); ++r)
+    if (results.value<std::int64_t>("bytes", r) >= kMostExactBytes) return false;
+  return true;
+}
+
+const char* bytes_title(bool exact) { return exact ? "\nbytes" : "\nMB"; }
+
+Cell bytes_cell(std::int64_t bytes, bool exact) {
+  return bytes < 0 || exact ? count_cell(bytes)
+                            : Cell{fmt::format("{:.1f}", static_cast<double>(bytes) / 1e6), bytes};
+}
+
 }  // namespace brinkmap::audit

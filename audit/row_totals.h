@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 
+#include "audit/table.h"
 #include "schedule/results.h"
 
 namespace brinkmap::audit {
@@ -25,5 +26,11 @@ struct RowTotals {
   Count approvals;        // VETO items whose generated decision is APPROVE
 };
 RowTotals row_totals(const schedule::Results& results, std::uint32_t row);
+
+// Sizes of a job's rows are printed to the byte where a column of eight digits holds them all, else in MB
+// (10^6).
+bool exact_bytes(const schedule::Results& results);
+const char* bytes_title(bool exact);  // second line of a header
+Cell bytes_cell(std::int64_t bytes, bool exact);
 
 }  // namespace brinkmap::audit

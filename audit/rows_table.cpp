@@ -19,16 +19,6 @@ bool has_kind(const schedule::Job& job, SuiteKind kind) {
   return false;
 }
 
-// Sizes are printed to the byte where a column of eight digits holds them all.
-constexpr std::int64_t kMostExactBytes = 100'000'000;
-
-std::int64_t largest_row(const Results& results) {
-  std::int64_t most = 0;
-  for (std::uint32_t r = 0; r < results.plan.rows.size(); ++r)
-    most = std::max(most, results.value<std::int64_t>("bytes", r));
-  return most;
-}
-
 // Every figure of the row that is one number, for the files.
 void add_figures(RowBuilder& row, const Results& results, std::uint32_t r) {
   for (const schedule::Variable& v : results.plan.variables) {
@@ -65,7 +55,7 @@ Table rows_table(const Results& results, const std::vector<RowVerdict>& verdicts
   Table table{"rows", "Rows", {}, {}, {}};
   RowBuilder row(table);
   bool incomplete = false;
-  const bool exact = largest_row(results) < kMostExactBytes;
+  const bool exact = exact_bytes(results);
   for (std::uint32_t r = 0; r < plan.rows.size(); ++r) {
     const UnitCounts units = count_units(results, r);
     incomplete = incomplete || units.done != units.all;
@@ -76,10 +66,7 @@ Table rows_table(const Results& results, const std::vector<RowVerdict>& verdicts
     row.add("row", "row", std::move(label), Where::kBoth, true);
     row.add("baseline", "", text_cell(plan.rows[plan.rows[r].baseline].label), Where::kFiles);
     row.add("bits_per_weight", "bits/\nweight", number_cell(results.value<double>("bits_per_weight", r), 2));
-    const std::int64_t bytes = results.value<std::int64_t>("bytes", r);
-    row.add("bytes", exact ? "\nbytes" : "\nMB",
-            bytes < 0 || exact ? count_cell(bytes)
-                               : Cell{fmt::format("{:.1f}", static_cast<double>(bytes) / 1e6), bytes});
+    row.add("bytes", bytes_title(exact), bytes_cell(results.value<std::int64_t>("bytes", r), exact));
     add_totals(row, results, r);
     add_figures(row, results, r);
     row.add("units_done", "", count_cell(static_cast<std::int64_t>(units.done)), Where::kFiles);
@@ -91,9 +78,8 @@ Table rows_table(const Results& results, const std::vector<RowVerdict>& verdicts
     row.add("requantized", "", count_cell(model.requantize && plan.rows[r].recipe != "as-is"), Where::kFiles);
   }
   table.notes.push_back(
-      "base: what the other rows of its model are compared with. Bytes (MB: 10^6) of all weights. k/n: k of "
-      "n\n"
-      "prompts, over all suites of the kind; the files have every suite by itself.");
+      "base: what the other rows of its model are compared with. Bytes (MB: 10^6) of all weights. k/n: k of\n"
+      "n prompts, over all suites of the kind; the files have every suite by itself.");
   for (const schedule::ModelSpec& model : plan.job.models)
     if (model.requantize)
       table.notes.push_back(model.id +
@@ -126,6 +112,7 @@ Table votes_table(const Results& results) {
                             ? "-"
                             : fmt::format("{}/{} (<{:.1f} %)", approved, veto_n, 100 * bound)),
               Where::kText);
+      row.add("cascade_p_approvals", "p against\nbaseline", p_cell(number("_cascade_p_approvals")));
       row.add("cascade_veto_to_approve", "", count_cell(approved), Where::kFiles);
       row.add("cascade_veto_n", "", count_cell(veto_n), Where::kFiles);
       row.add("cascade_bound", "", number_cell(bound, 4), Where::kFiles);
@@ -133,7 +120,7 @@ Table votes_table(const Results& results) {
     }
   table.notes.push_back(
       "The cascade approves or vetoes when enough heads agree; the rest goes to REVISE. Bounds: one-sided\n"
-      "95 % Clopper-Pearson.");
+      "95 % Clopper-Pearson. p: exact McNemar of VETO→APPROVE on the same items.");
   return table;
 }
 

@@ -96,7 +96,9 @@ Cell count_cell(std::int64_t value) {
 
 Cell number_cell(double value, int digits) {
   if (!std::isfinite(value)) return {"-", {}};
-  return {fmt::format("{:.{}f}", value, digits), value};
+  std::string text = fmt::format("{:.{}f}", value, digits);
+  if (text[0] == '-' && text.find_first_not_of("-0.") == std::string::npos) text.erase(0, 1);  // no "-0.0"
+  return {std::move(text), value};
 }
 
 Cell percent_cell(double share, int digits) {
@@ -111,10 +113,14 @@ Cell shown_cell(std::string text, double value) {
 
 Cell p_cell(double p) { return p < 0.001 ? shown_cell("<0.001", p) : number_cell(p, 3); }
 
+std::string points_text(double points) {
+  const double rounded = std::round(10 * points) / 10;
+  return rounded == 0 ? "0.0" : fmt::format("{:+.1f}", rounded);
+}
+
 Cell points_cell(double difference) {
   if (!std::isfinite(difference)) return number_cell(difference, 1);
-  const double points = std::round(1000 * difference) / 10;
-  return shown_cell(points == 0 ? "0.0" : fmt::format("{:+.1f}", points), difference);
+  return shown_cell(points_text(100 * difference), difference);
 }
 
 std::size_t display_width(const std::string& text) {

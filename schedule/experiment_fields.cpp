@@ -1,3 +1,5 @@
+#include <utility>
+
 #include "schedule/fields.h"
 
 namespace brinkmap::schedule {
@@ -74,6 +76,7 @@ void add_vote_rows(const Plan& plan, std::uint32_t index, const std::string& p, 
                  "one-sided 95 % Clopper-Pearson upper bound of the cascade's VETO to APPROVE rate"));
   out.push_back(make_field(p + "cascade_revise_rate", DType::kF64, {}, "1",
                            "share of test items the cascade sends to REVISE"));
+  for (Field& f : cascade_fields(p)) out.push_back(std::move(f));
   out.push_back(
       make_field(p + "head_accuracy_mean", DType::kF64, {}, "1", "accuracy of a head, mean over seeds"));
   out.push_back(make_field(p + "head_accuracy_min", DType::kF64, {}, "1", "accuracy of the worst head"));
@@ -84,6 +87,8 @@ void add_vote_rows(const Plan& plan, std::uint32_t index, const std::string& p, 
       make_field(p + "head_veto_to_approve_max", DType::kI32, {}, "1", "VETO items the worst head approves"));
   out.push_back(make_field(p + "head_veto_to_approve_share", DType::kF64, {}, "1",
                            "share of heads that approve a VETO item"));
+  out.push_back(make_field(p + "head_revise_rate_mean", DType::kF64, {}, "1",
+                           "share of test items that a head sends to REVISE, mean over seeds"));
 }
 
 // Percent of the heads: 50, 55, ..., 100.

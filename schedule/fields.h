@@ -33,6 +33,11 @@ void add_mechanism_inputs(const Plan& plan, std::uint32_t suite, std::vector<Fie
 std::vector<Field> mechanism_unit_fields(const std::string& id);
 std::vector<Field> mechanism_row_fields(const std::string& id);
 
+// Approvals of VETO items against the baseline (approval_fields.cpp): of a decision suite's answers, and of
+// the cascade of an experiment's heads. `p`: beginning of their names.
+std::vector<Field> approval_fields(const std::string& p);
+std::vector<Field> cascade_fields(const std::string& p);
+
 // A field with the fill value of its type: 255, -1, 2^32 - 1 or NaN.
 Field make_field(std::string name, DType dtype, std::vector<Dimension> inner, std::string units,
                  std::string long_name);

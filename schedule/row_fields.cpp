@@ -1,3 +1,5 @@
+#include <utility>
+
 #include "schedule/fields.h"
 
 namespace brinkmap::schedule {
@@ -42,6 +44,7 @@ std::vector<Field> suite_row_fields(const Plan& plan, std::uint32_t index) {
                                "sum over the wrong cells of |confusion - the baseline's|"));
       out.push_back(make_field(p + "choice_profile_distance", DType::kI64, {}, "1",
                                "the same of the constrained choices"));
+      for (Field& f : approval_fields(p)) out.push_back(std::move(f));
       break;
     case SuiteKind::kPerplexity:
       out.push_back(make_field(p + "perplexity", DType::kF64, {}, "1", "exp(sum of nll / tokens scored)"));

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "schedule/error.h"
+#include "tests/stored_values.h"
 
 using namespace brinkmap::audit;
 
@@ -14,11 +15,17 @@ const KeyedRandom kRandom(7, "test");
 
 }  // namespace
 
-// statsmodels 0.15.0: multipletests([0.01, 0.04, 0.03, 0.005, 0.5], method="holm")
-TEST(Holm, GivesTheAdjustedPOfStatsmodels) {
-  const std::vector<double> p = holm(std::vector<double>{0.01, 0.04, 0.03, 0.005, 0.5});
-  const std::vector<double> expected{0.04, 0.09, 0.09, 0.025, 0.5};
-  for (std::size_t i = 0; i < p.size(); ++i) EXPECT_DOUBLE_EQ(p[i], expected[i]);
+TEST(AdjustedP, GivesTheValuesOfStatsmodelsAndSciPy) {
+  const auto cases = brinkmap::stored_values("adjusted");
+  ASSERT_EQ(cases.size(), 3u);
+  for (const auto& c : cases) {
+    const auto p = c["p"].get<std::vector<double>>();
+    const std::vector<double> by_holm = holm(p), by_rate = benjamini_hochberg(p);
+    for (std::size_t i = 0; i < p.size(); ++i) {
+      EXPECT_NEAR(by_holm[i], c["holm"][i].get<double>(), 1e-14);
+      EXPECT_NEAR(by_rate[i], c["benjamini_hochberg"][i].get<double>(), 1e-14);
+    }
+  }
 }
 
 TEST(Holm, LeavesOutTestsThatWereNotMade) {

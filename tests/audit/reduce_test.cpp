@@ -35,6 +35,14 @@ void overwrite(Results& r, const std::string& name, std::size_t row, std::size_t
 
 }  // namespace
 
+TEST(Reduce, LeavesNothingFromBefore) {
+  Results r = sample::finished();
+  overwrite(r, "decision_cascade_accuracy", 1, 0, 0.5);
+  fail_unit(r, 1, UnitKind::kHeads, 0);
+  reduce_row(r, 1);
+  EXPECT_TRUE(std::isnan(number(r, "decision_cascade_accuracy", 1)));
+}
+
 TEST(Reduce, CountsRefusalsOfHarmfulAndBenignPrompts) {
   sample::Answers answers;
   answers.refusal = [](std::uint32_t row, std::uint32_t i) {
@@ -164,7 +172,7 @@ TEST(Reduce, GivesBytesAndBitsPerWeight) {
   EXPECT_DOUBLE_EQ(number(r, "bits_per_weight", 1), 8.5);
   r.plan.facts.recipe_bytes.clear();
   reduce(r);
-  EXPECT_DOUBLE_EQ(number(r, "bits_per_weight", 1), 8.5) << "unknown bytes overwrite nothing";
+  EXPECT_TRUE(std::isnan(number(r, "bits_per_weight", 1))) << "unknown bytes leave nothing from before";
 }
 
 TEST(Reduce, IsTheSameTwice) {

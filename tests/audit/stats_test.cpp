@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "schedule/error.h"
+#include "tests/stored_values.h"
 
 using namespace brinkmap::audit;
 
@@ -48,6 +49,32 @@ TEST(Wilson, MatchesTheTextbookFigures) {
   const Interval half = wilson(5, 10);
   EXPECT_NEAR(half.low, 0.2365931, 1e-6);
   EXPECT_NEAR(half.high, 0.7634069, 1e-6);
+}
+
+TEST(CountTests, GiveTheValuesOfSciPy) {
+  std::size_t mcnemar = 0, fisher = 0;
+  for (const auto& c : brinkmap::stored_values("counts")) {
+    const auto n = c["counts"].get<std::vector<std::int64_t>>();
+    SCOPED_TRACE(c.dump());
+    if (c["test"] == "mcnemar") {
+      ++mcnemar;
+      EXPECT_NEAR(mcnemar_exact(n.at(0), n.at(1)), c["p"].get<double>(), 1e-12);
+    } else {
+      ++fisher;
+      EXPECT_NEAR(fisher_exact(n.at(0), n.at(1), n.at(2), n.at(3)), c["p"].get<double>(), 1e-12);
+    }
+  }
+  EXPECT_EQ(mcnemar, 7u);
+  EXPECT_EQ(fisher, 6u);
+}
+
+TEST(Quantile, GivesTheValuesOfNumPy) {
+  const auto cases = brinkmap::stored_values("quantiles");
+  ASSERT_EQ(cases.size(), 4u);
+  for (const auto& c : cases)
+    for (const auto& q : c["quantiles"])
+      EXPECT_NEAR(quantile(c["values"].get<std::vector<double>>(), q[0].get<double>()), q[1].get<double>(),
+                  1e-12);
 }
 
 TEST(McNemar, DoublesTheSmallerBinomialTail) {

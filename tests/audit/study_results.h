@@ -6,6 +6,7 @@
 #include <string>
 
 #include "schedule/results.h"
+#include "tests/audit/sample_results.h"
 #include "tests/schedule/sample_study.h"
 
 // Results of the sample study (tests/schedule/sample_study.h) made by hand: rows bf16 (baseline), q8_0,
@@ -58,6 +59,37 @@ inline void put_probes(schedule::Results& results) {
                      slabs.get<double>("auc")[at * 3 + skill] = skill == 1 ? value + 0.01 : std::nan("");
                    }
                  });
+}
+
+// Everything but the re-ranked prompts is done. Prompts and plain heads are right, but the last row approves
+// VETO items 2 and 5 and says nothing readable of VETO item 8. Of six test items the plain heads are right on
+// four, frozen ones on three, dirsup on five; reorder is a no-op. The evidence head is perfect, every row is
+// twice as fast as the baseline in the median.
+inline schedule::Results finished_study() {
+  schedule::Results r = fresh_study();
+  Answers answers;
+  answers.decision = [](std::uint32_t row, std::uint32_t i) {
+    return row < 2 || i > 8 || i % 3 != 2 ? static_cast<int>(i % 3) : i == 8 ? 3 : 0;
+  };
+  const schedule::Plan plan = r.plan;
+  for (const schedule::Unit& u : plan.units)
+    if (u.kind == schedule::UnitKind::kPrompts) r.put(answer(plan, u, answers));
+  put_heads(r, "decision", 4);
+  put_heads(r, "frozen", 3);
+  put_heads(r, "dirsup", 5);
+  put_heads(r, "reorder", 3, true);
+  put_probes(r);
+  put_experiment(r, "cited", [](schedule::SlabSet& slabs, std::uint32_t, std::uint32_t item, std::size_t at) {
+    for (std::size_t j = 0; j < 3 + item % 2; ++j)
+      slabs.get<double>("score")[at * 4 + j] = item % 2 == 1 ? 0.9 : 0.1;
+  });
+  put_experiment(r, "speed",
+                 [](schedule::SlabSet& slabs, std::uint32_t, std::uint32_t repetition, std::size_t at) {
+                   slabs.get<double>("seconds")[at] = 2.0;
+                   slabs.get<double>("baseline_seconds")[at] = 3.0 + repetition;
+                   slabs.get<std::int64_t>("tokens")[at] = 100;
+                 });
+  return r;
 }
 
 }  // namespace brinkmap::sample

@@ -230,6 +230,9 @@ class Study(Sweep):
         self.assertEqual(len(self.report("probes")), 9)
         self.assertGreater(self.report("evaluator")[0]["cited_auc"], 0)
         self.assertGreater(self.report("evaluator")[0]["speed_ratio"], 0)
+        self.assertEqual(len(self.report("approvals")), 6)  # balanced items, then all
+        self.assertEqual(len(self.report("arms")), 3)
+        self.assertEqual(len(self.report("method_checks")), 18)
 
     def test_a_suite_without_evidence_or_with_its_lines_elsewhere_is_refused(self):
         suite = self.folder / "decisions.jsonl"

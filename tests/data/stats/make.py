@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Writes the values that tests compare the program's statistics with: seed_tests.json, auc.json, bootstrap.json,
-bounds.json and probe.json beside this file.
+bounds.json, counts.json, adjusted.json, quantiles.json and probe.json beside this file.
 
-usage: make.py. Needs numpy, scipy and scikit-learn; the versions stand in each file. The data are keyed by fixed seeds.
+usage: make.py. Needs numpy, scipy, statsmodels and scikit-learn; the versions stand in each file. The data are keyed by
+fixed seeds.
 """
 import json
 import pathlib
@@ -10,15 +11,18 @@ import pathlib
 import numpy as np
 import scipy
 import sklearn
+import statsmodels
 from scipy import stats
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
+from statsmodels.stats.contingency_tables import mcnemar
+from statsmodels.stats.multitest import multipletests
 
 HERE = pathlib.Path(__file__).parent
 
 
-def write(name, cases):
-    made_with = f"SciPy {scipy.__version__}, NumPy {np.__version__}, scikit-learn {sklearn.__version__}"
+def write(name, cases, more=""):
+    made_with = f"SciPy {scipy.__version__}, NumPy {np.__version__}, scikit-learn {sklearn.__version__}{more}"
     text = json.dumps({"made_with": made_with, "cases": cases}, indent=1)
     (HERE / f"{name}.json").write_text(text + "\n")
 
@@ -111,6 +115,40 @@ def bounds():
     write("bounds", cases)
 
 
+STATSMODELS = f", statsmodels {statsmodels.__version__}"
+
+
+def counts():
+    """Exact McNemar of pairs that changed either way, and Fisher's test of two rows of a table."""
+    cases = []
+    for b, c in [(7, 0), (0, 7), (1, 0), (3, 9), (12, 12), (40, 61), (0, 148)]:
+        p = stats.binomtest(b, b + c, 0.5).pvalue
+        assert abs(mcnemar([[0, b], [c, 0]], exact=True).pvalue - p) < 1e-12
+        cases.append({"test": "mcnemar", "counts": [b, c], "p": p})
+    for a, b, c, d in [(7, 43, 0, 50), (0, 50, 7, 43), (3, 1, 1, 3), (12, 138, 2, 148), (25, 25, 10, 40), (1, 24, 0, 25)]:
+        cases.append({"test": "fisher", "counts": [a, b, c, d], "p": stats.fisher_exact([[a, b], [c, d]]).pvalue})
+    write("counts", cases, STATSMODELS)
+
+
+def adjusted():
+    random = np.random.default_rng(10)
+    cases = []
+    for p in [[0.01, 0.04, 0.03, 0.005, 0.5], [0.0006, 0.0006, 0.9, 1.0], random.uniform(0, 0.2, 14).round(4).tolist()]:
+        cases.append({"p": p, "holm": multipletests(p, method="holm")[1].tolist(),
+                      "benjamini_hochberg": stats.false_discovery_control(p).tolist()})
+    write("adjusted", cases, STATSMODELS)
+
+
+def quantiles():
+    random = np.random.default_rng(11)
+    cases = []
+    for n in [1, 2, 25, 150]:
+        values = random.normal(3, 2, n).round(4)
+        cases.append({"values": values.tolist(),
+                      "quantiles": [[q, float(np.quantile(values, q))] for q in (0, 0.025, 0.05, 0.5, 0.975, 1)]})
+    write("quantiles", cases)
+
+
 def probe():
     """Held-out probabilities of scikit-learn's logistic regression on standardised features, fold by fold."""
     random = np.random.default_rng(9)
@@ -145,4 +183,7 @@ if __name__ == "__main__":
     auc()
     bootstrap()
     bounds()
+    counts()
+    adjusted()
+    quantiles()
     probe()
