@@ -172,6 +172,7 @@ Table confusions_table(const Results& results) {
       line.start();
       line.add("row", "row", text_cell(results.plan.rows[r].label), Where::kBoth, true);
       line.add("decides", "decided by", text_cell(d.name), Where::kBoth, true);
+      line.add("variable", "", text_cell(d.confusion), Where::kFiles);
       for (std::size_t g = 0; g < schedule::kDecisionClasses; ++g) {
         std::string text;
         for (std::size_t a = 0; a < kAnswers; ++a)
@@ -208,6 +209,7 @@ Table error_profiles_table(const Results& results) {
         line.add("decides", "", text_cell(d.name), Where::kFiles);
         line.add("row", "", text_cell(plan.rows[r].label), Where::kFiles);
         line.add("other", "", text_cell(plan.rows[other].label), Where::kFiles);
+        line.add("variable", "", text_cell(d.confusion), Where::kFiles);
         line.add("distance", "",
                  count_cell(known ? error_profile_distance(to_confusion(a), to_confusion(b)) : -1),
                  Where::kFiles);

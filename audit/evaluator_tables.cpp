@@ -42,10 +42,10 @@ bool is_frozen(const ExperimentSpec& e) {
 
 void add_heads(RowBuilder& row, const Results& results, const ExperimentSpec& e, std::uint32_t r) {
   const RowOf of{results, e.id, r};
-  row.add(e.id + "_accuracy", e.id + "\nright", number_cell(of.number("_head_accuracy_mean"), 3));
+  row.add(e.id + "_head_accuracy_mean", e.id + "\nright", number_cell(of.number("_head_accuracy_mean"), 3));
   row.add(e.id + "_feature", "", text_cell(feature(results, e, r)), Where::kFiles);
   if (e.method != Suppression::kDirsup || e.against.empty()) return;
-  row.add(e.id + "_p", "\np",
+  row.add(e.id + "_p_wilcoxon", "\np",
           results.value<std::uint8_t>(e.id + "_no_op", r) == 1 ? Cell{"no-op", {}}
                                                                : p_cell(of.number("_p_wilcoxon")));
 }

@@ -138,6 +138,7 @@ std::string Sources::line(const Table& table, std::size_t row) const {
   if (table.id == "rows") return at("{column}", label);
   if (table.id == "paired_refusals") return at("*_refusal", label);
   if (reader.has("task")) return task(reader.text(row, "task"), label);
+  if (reader.has("variable")) return at(reader.text(row, "variable"), label);
   const std::string item = first_text(reader, row, {"suite", "experiment", "item"});
   if (item.empty()) return "";
   for (const char* what : {"_refusal", "_vote_count", "_decision", "_score", "_correct", "_accuracy"})

@@ -19,6 +19,11 @@ Cell ratio_cell(std::int64_t k, std::int64_t n) {
   return k < 0 || n <= 0 ? Cell{"-", {}} : text_cell(fmt::format("{}/{}", k, n));
 }
 
+std::string points_text(double points) {
+  const double rounded = std::round(10 * points) / 10;
+  return rounded == 0 ? "0.0" : fmt::format("{:+.1f}", rounded);
+}
+
 Cell change_cell(double points, double low, double high) {
   if (std::isnan(points)) return {"-", {}};
   const bool known = !std::isnan(low) && !std::isnan(high);

@@ -23,6 +23,8 @@ struct RowOf {
 
 // "k/n", or "-" where one is not known.
 Cell ratio_cell(std::int64_t k, std::int64_t n);
+// One decimal and a sign, "+1.5"; "0.0" without one.
+std::string points_text(double points);
 // A change in points with its interval, "+1.2 (+0.9..+1.5)".
 Cell change_cell(double points, double low, double high);
 // <method>_L<layer>_<pooling> as the row's model resolves it, and " frozen" for heads of the baseline.

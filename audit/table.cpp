@@ -113,14 +113,10 @@ Cell shown_cell(std::string text, double value) {
 
 Cell p_cell(double p) { return p < 0.001 ? shown_cell("<0.001", p) : number_cell(p, 3); }
 
-std::string points_text(double points) {
-  const double rounded = std::round(10 * points) / 10;
-  return rounded == 0 ? "0.0" : fmt::format("{:+.1f}", rounded);
-}
-
 Cell points_cell(double difference) {
   if (!std::isfinite(difference)) return number_cell(difference, 1);
-  return shown_cell(points_text(100 * difference), difference);
+  const double points = std::round(1000 * difference) / 10;
+  return shown_cell(points == 0 ? "0.0" : fmt::format("{:+.1f}", points), difference);
 }
 
 std::size_t display_width(const std::string& text) {

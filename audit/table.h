@@ -20,7 +20,6 @@ Cell number_cell(double value, int digits);       // "-" for NaN
 Cell percent_cell(double share, int digits);      // 0.125 -> "12.5 %"; the value stays a share
 Cell shown_cell(std::string text, double value);  // text beside a number made elsewhere
 Cell p_cell(double p);                            // three decimals, or "<0.001"
-std::string points_text(double points);           // one decimal and a sign: "+1.5"; "0.0" without one
 Cell points_cell(double difference);  // of shares, in points: 0.015 -> "+1.5"; the value stays the difference
 
 // Where a column is printed: composite columns ("118/120 98 %") only on the terminal, their parts only in

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 #include <string>
+#include <utility>
 
 #include "audit/cascade.h"
 #include "audit/cascade_sweep.h"
@@ -79,13 +80,15 @@ Table thresholds_table(const Results& results) {
       results, [&](const schedule::ExperimentSpec& experiment, const std::string& label,
                    const std::vector<std::uint8_t>& gold, const std::vector<VoteCount>& votes) {
         for (int veto = kSweepFrom; veto <= kSweepTo; veto += kSweepStep) {
-          std::vector<std::int64_t> right, approved;
+          std::vector<std::int64_t> right, revised, approved;
           for (int approve = kSweepFrom; approve <= kSweepTo; approve += kSweepStep) {
             right.push_back(0);
+            revised.push_back(0);
             approved.push_back(0);
             for (std::size_t i = 0; i < votes.size(); ++i) {
               const auto said = static_cast<std::uint8_t>(cascade(votes[i], {veto / 100.0, approve / 100.0}));
               right.back() += said == gold.at(i) ? 1 : 0;
+              revised.back() += said == 1 ? 1 : 0;
               approved.back() += gold[i] == 2 && said == 0 ? 1 : 0;
             }
           }
@@ -94,20 +97,18 @@ Table thresholds_table(const Results& results) {
           line.add("row", "", text_cell(label), Where::kFiles);
           line.add("veto", "", count_cell(veto), Where::kFiles);
           line.add("n", "", count_cell(static_cast<std::int64_t>(votes.size())), Where::kFiles);
-          for (std::size_t a = 0; a < right.size(); ++a)
-            line.add("right_" + std::to_string(kSweepFrom + static_cast<int>(a) * kSweepStep), "",
-                     count_cell(right[a]), Where::kFiles);
-          for (std::size_t a = 0; a < approved.size(); ++a)
-            line.add("approved_veto_" + std::to_string(kSweepFrom + static_cast<int>(a) * kSweepStep), "",
-                     count_cell(approved[a]), Where::kFiles);
+          for (const auto& [key, counts] : {std::pair{"right_", &right}, std::pair{"revised_", &revised},
+                                            std::pair{"approved_veto_", &approved}})
+            for (std::size_t a = 0; a < counts->size(); ++a)
+              line.add(key + std::to_string(kSweepFrom + static_cast<int>(a) * kSweepStep), "",
+                       count_cell((*counts)[a]), Where::kFiles);
         }
       });
   table.notes = {
       "right_90: test items decided right when APPROVE takes 90 % of the heads and VETO takes the line's "
       "share; "
-      "approved_veto_90: VETO items approved then. On the test items: to choose thresholds take the "
-      "validation "
-      "items."};
+      "revised_90: items sent to REVISE, approved_veto_90: VETO items approved then. On the test items: to "
+      "choose thresholds take the validation items."};
   return table;
 }
 

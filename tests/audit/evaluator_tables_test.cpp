@@ -163,9 +163,9 @@ TEST(EvaluatorTable, HasTheStudysColumns) {
   ASSERT_EQ(lines.size(), 3U);
   EXPECT_EQ(lines.cell(1, "speed_ratio").text, "2.00x");
   EXPECT_EQ(lines.cell(1, "cited_auc").text, "1.000");
-  EXPECT_EQ(lines.cell(1, "dirsup_accuracy").text, "0.833");
+  EXPECT_EQ(lines.cell(1, "dirsup_head_accuracy_mean").text, "0.833");
   EXPECT_EQ(lines.text(1, "dirsup_feature"), "dirsup_L3_last");
-  EXPECT_EQ(lines.cell(1, "dirsup_p").text, "<0.001");
+  EXPECT_EQ(lines.cell(1, "dirsup_p_wilcoxon").text, "<0.001");
   EXPECT_EQ(lines.cell(2, "decisions_approvals").text, "2/8");
   EXPECT_EQ(lines.cell(0, "probes").text, "reference");
   EXPECT_EQ(lines.cell(2, "probes").text, "-10.0!");
