@@ -132,7 +132,7 @@ Table approvals_table(const Results& results) {
       fmt::format(
           "First the balanced items (the first {} of each label in the suite's order), then all. V→A: VETO",
           kBalancedItems),
-      "items approved. <: one-sided 95 % Clopper-Pearson bound. p: exact McNemar of V→A, the row against the",
+      "items approved. <: one-sided 95 % Clopper-Pearson bound. p: exact McNemar of V→A against the",
       "baseline on the same items. INV.: answers without a decision, a class of their own. A row that",
       "always says REVISE has no V→A either."};
   return table;
