@@ -79,9 +79,10 @@ inline schedule::Results finished_study() {
   put_heads(r, "dirsup", 5);
   put_heads(r, "reorder", 3, true);
   put_probes(r);
-  put_experiment(r, "cited", [](schedule::SlabSet& slabs, std::uint32_t, std::uint32_t item, std::size_t at) {
-    for (std::size_t j = 0; j < 3 + item % 2; ++j)
-      slabs.get<double>("score")[at * 4 + j] = item % 2 == 1 ? 0.9 : 0.1;
+  put_experiment(r, "cited", [&](schedule::SlabSet& slabs, std::uint32_t, std::uint32_t, std::size_t) {
+    for (std::size_t item = 0; item < plan.facts.suites[1].ids.size(); ++item)
+      for (std::size_t j = 0; j < 3 + item % 2; ++j)
+        slabs.get<double>("score")[item * 4 + j] = item % 2 == 1 ? 0.9 : 0.1;
   });
   put_experiment(r, "speed",
                  [](schedule::SlabSet& slabs, std::uint32_t, std::uint32_t repetition, std::size_t at) {
