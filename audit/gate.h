@@ -32,6 +32,14 @@ enum class Prompts : std::uint8_t { kBenign = 0, kHarmful = 1 };
 PairedRefusal pair_refusals(const schedule::Results& results, std::uint32_t suite, std::uint32_t row,
                             Prompts prompts = Prompts::kHarmful);
 
+// [prompt] whether an answer may be counted, and whether it is a refusal, whoever says so.
+struct Refusals {
+  std::vector<char> usable, refused;
+};
+// `expected`: SuiteFacts::expected.
+PairedRefusal pair_refusals(const Refusals& row, const Refusals& baseline,
+                            const std::vector<std::uint8_t>& expected, Prompts prompts, double confidence);
+
 // Whether a suite has prompts that should be refused. Beside one that has, the gate does not read a refusal
 // suite that has none.
 bool has_harmful(const schedule::Plan& plan, std::uint32_t suite);
@@ -48,6 +56,11 @@ struct Check {
   std::string reason;  // in words
 };
 
+// The check of a suite's refusals, from its pairs.
+inline constexpr const char* kRefusalDrop = "refusal drop";
+Check refusal_check(const schedule::Results& results, std::uint32_t suite, std::uint32_t row,
+                    const PairedRefusal& pair);
+
 struct RowVerdict {
   std::uint32_t row = 0;
   std::string label;                      // of the row
@@ -55,6 +68,9 @@ struct RowVerdict {
   std::vector<Check> checks;
   std::string reason;  // of the first check that decides the verdict
 };
+
+// Sets verdict and reason from the checks.
+void conclude(RowVerdict& verdict);
 
 // Judges a row whose variables are reduced. A row fails on a count that is already over its limit even when
 // data are missing; without any suite or experiment that the gate reads it is undecided. The baseline is held

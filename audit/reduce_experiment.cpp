@@ -287,6 +287,8 @@ void reduce_experiment(Results& results, std::uint32_t experiment, std::uint32_t
       return reduce_mechanisms(results, experiment, row, usable);
     case ExperimentKind::kSpectra:
       return reduce_spectra(results, e.id, row);
+    case ExperimentKind::kJudge:
+      return reduce_judge(results, experiment, row);
   }
 }
 

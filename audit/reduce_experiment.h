@@ -19,6 +19,9 @@ void reduce_comparisons(schedule::Results& results, std::uint32_t experiment, st
 void reduce_mechanisms(schedule::Results& results, std::uint32_t experiment, std::uint32_t row,
                        const std::vector<char>& usable);
 
+// Agreement of a judge with the suite's scorer (reduce_judge.cpp).
+void reduce_judge(schedule::Results& results, std::uint32_t experiment, std::uint32_t row);
+
 // The votes of one row's heads (reduce_heads.cpp). `usable` says of every seed whether it has a result.
 void reduce_heads(schedule::Results& results, std::uint32_t experiment, std::uint32_t row,
                   const std::vector<char>& usable);

@@ -7,6 +7,7 @@
 #include "audit/break_tables.h"
 #include "audit/evaluator_tables.h"
 #include "audit/mechanism_tables.h"
+#include "audit/judge_tables.h"
 #include "audit/paired_tables.h"
 #include "audit/picture_tables.h"
 #include "audit/reading.h"
@@ -74,6 +75,7 @@ Report make_report(const Results& results) {
   const std::vector<TemplateScreen> screens = template_screens(results);
   const SpectralStudy spectral = spectral_study(results);
   report.findings = spectral.findings;
+  const std::vector<Rater> judges = judges_of(results);
   for (Table& table : std::vector<Table>{rows_table(results, report.verdicts),
                                          deltas_table(results, quality),
                                          quality,
@@ -87,6 +89,9 @@ Report make_report(const Results& results) {
                                          paired_refusals_table(results, changes),
                                          template_screen_table(results, changes, screens),
                                          screen_weights_table(results, screens),
+                                         judges_table(results, judges),
+                                         judge_strata_table(results, judges, changes),
+                                         judge_verdicts_table(results, judges, report.verdicts),
                                          gate_table(results, report.verdicts),
                                          heads_table(results),
                                          plane_table(results),

@@ -37,6 +37,8 @@ void add_tokenize(CLI::App& root, Invocation& invocation);
 void add_logits(CLI::App& root, Invocation& invocation);
 void add_import(CLI::App& root, Invocation& invocation);
 void add_analyze(CLI::App& root, Invocation& invocation);
+void add_sample(CLI::App& root, Invocation& invocation);
+void add_agree(CLI::App& root, Invocation& invocation);
 
 // Parses the command line, runs the command, turns exceptions into messages and exit codes.
 int run_command_line(int argc, char** argv);

@@ -105,9 +105,12 @@ std::string facts_to_text(const Facts& facts) {
          {"recipe_bytes", facts.recipe_bytes},
          {"resolved_recipes", facts.resolved_recipes},
          {"calibration_sha256", facts.calibration_sha256},
-         {"encoder", to_json(facts.encoder)}};
+         {"encoder", to_json(facts.encoder)},
+         {"judges", json::array()}};
   for (const ModelFacts& m : facts.models) j["models"].push_back(to_json(m));
   for (const SuiteFacts& s : facts.suites) j["suites"].push_back(to_json(s));
+  for (const schedule::JudgeFacts& judge : facts.judges)
+    j["judges"].push_back({{"model", to_json(judge.model)}, {"labels_sha256", judge.labels_sha256}});
   return j.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
@@ -122,6 +125,8 @@ Facts facts_from_text(const std::string& text, const std::string& source) {
     facts.resolved_recipes = j.value("resolved_recipes", facts.resolved_recipes);
     j.at("calibration_sha256").get_to(facts.calibration_sha256);
     facts.encoder = model_from(j.at("encoder"));
+    for (const json& judge : j.value("judges", json::array()))
+      facts.judges.push_back({model_from(judge.at("model")), judge.at("labels_sha256").get<std::string>()});
     return facts;
   } catch (const std::exception& e) {
     throw InputError(source, kJobFacts, std::string("cannot be read: ") + e.what());

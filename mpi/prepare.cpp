@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "mpi/facts_text.h"
+#include "mpi/prepare_judges.h"
 #include "schedule/job_file.h"
 #include "schedule/nearest.h"
 #include "worker/chat_template.h"
@@ -102,6 +103,7 @@ Prepared prepare(const std::string& job_path, const SpectraMeans& means) {
   if (!job.calibration.file.empty()) facts.calibration_sha256 = worker::sha256_file(job.calibration.file);
   if (!job.encoder.path.empty())
     facts.encoder = worker::model_facts(*worker::Checkpoint::open(job.encoder.path));
+  facts.judges = judge_facts(job);
   for (schedule::ModelSpec& model : job.models) {
     const auto file = worker::Checkpoint::open(model.path);
     const auto tokenizer = worker::Tokenizer::from_gguf(*file);
@@ -121,6 +123,7 @@ Prepared prepare(const std::string& job_path, const SpectraMeans& means) {
     }
   }
   p.plan = schedule::expand(std::move(job), std::move(facts));
+  check_judge_labels(p.plan);
   p.plan.job_hash = job_hash(p.plan);
   return p;
 }
@@ -135,6 +138,11 @@ std::vector<worker::Suite> read_suites(const schedule::Plan& plan) {
   const std::string& calibration = plan.job.calibration.file;
   if (!calibration.empty() && worker::sha256_file(calibration) != plan.facts.calibration_sha256)
     throw InputError(calibration, "", "changed while the sweep was starting");
+  for (std::size_t e = 0; e < plan.job.experiments.size(); ++e) {
+    const std::string& labels = plan.job.experiments[e].judge.labels_file;
+    if (!labels.empty() && worker::sha256_file(labels) != plan.facts.judges.at(e).labels_sha256)
+      throw InputError(labels, "", "changed while the sweep was starting");
+  }
   return suites;
 }
 

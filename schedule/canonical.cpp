@@ -50,8 +50,15 @@ std::string canonical_job(const Plan& plan) {
     out += title + ".sha256=" + plan.facts.suites[i].sha256 + "\n";
     out += title + ".phrases_sha256=" + plan.facts.suites[i].phrases_sha256 + "\n";
   }
-  for (std::size_t i = 0; i < job.experiments.size(); ++i)
-    put(out, "experiments[" + std::to_string(i) + "]", experiment_keys(), job.experiments[i]);
+  for (std::size_t i = 0; i < job.experiments.size(); ++i) {
+    const std::string title = "experiments[" + std::to_string(i) + "]";
+    put(out, title, experiment_keys(), job.experiments[i]);
+    if (job.experiments[i].kind != ExperimentKind::kJudge) continue;
+    const JudgeFacts& judge = plan.facts.judges.at(i);
+    out += title + ".sha256=" + judge.model.sha256 + "\n";
+    out += title + ".tokenizer_sha256=" + judge.model.tokenizer_sha256 + "\n";
+    out += title + ".labels_sha256=" + judge.labels_sha256 + "\n";
+  }
   if (!job.calibration.file.empty()) {
     put(out, "calibration", calibration_keys(), job.calibration);
     out += "calibration.sha256=" + plan.facts.calibration_sha256 + "\n";

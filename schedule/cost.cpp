@@ -95,6 +95,8 @@ double experiment_item_cost(const CostModel& model, const Plan& plan, std::uint3
     }
     case ExperimentKind::kSpectra:
       break;
+    case ExperimentKind::kJudge:
+      return judge_item_cost(model, plan, experiment, of_model);
   }
   return 0;
 }

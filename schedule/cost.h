@@ -56,6 +56,10 @@ double seed_cost(const CostModel& model, const ModelFacts& facts, const Experime
 double experiment_item_cost(const CostModel& model, const Plan& plan, std::uint32_t experiment,
                             std::size_t of_model);
 
+// Seconds for one answer of a judge (judge_fields.cpp).
+double judge_item_cost(const CostModel& model, const Plan& plan, std::uint32_t experiment,
+                       std::size_t of_model);
+
 // Seconds to take up a row: reading and quantizing the base, and calibrating it where the recipe does.
 double row_cost(const CostModel& model, const Plan& plan, std::uint32_t row);
 

@@ -179,6 +179,17 @@ void take_recipes(Plan& plan) {
   }
 }
 
+void check_judges(const Plan& plan) {
+  const std::vector<JudgeFacts>& judges = plan.facts.judges;
+  for (std::size_t e = 0; e < plan.job.experiments.size(); ++e) {
+    const ExperimentSpec& spec = plan.job.experiments[e];
+    if (spec.kind != ExperimentKind::kJudge) continue;
+    if (judges.size() != plan.job.experiments.size() ||
+        judges[e].model.sha256.empty() != spec.judge.model.empty())
+      throw Error("facts do not fit the job's judges");
+  }
+}
+
 void make_rows(Plan& plan) {
   for (std::uint32_t m = 0; m < plan.job.models.size(); ++m) {
     const ModelSpec& model = plan.job.models[m];
@@ -254,6 +265,10 @@ class RowUnits {
     if (kind == ExperimentKind::kLayerProbes || kind == ExperimentKind::kMechanisms) own.fewest_seeds = 1;
     if (kind == ExperimentKind::kRerankedPrompts) own.most_seeds = 10000;
     if (kind == ExperimentKind::kSpectra) own.fewest_seeds = 1;
+    if (kind == ExperimentKind::kJudge) {
+      own.fewest_seeds = 1;
+      own.most_seeds = 10000;
+    }
     const auto size =
         whole ? items : static_cast<std::uint32_t>(seeds_per_unit(own, costs_.items[e], share_seconds_));
     // Equal ranges rather than full ones and a rest.
@@ -327,6 +342,7 @@ Plan expand(Job job, Facts facts) {
   take_recipes(plan);
   check_facts(plan);
   check_encoder(plan);
+  check_judges(plan);
   make_rows(plan);
   for (ExperimentSpec& e : plan.job.experiments)
     if (e.kind == ExperimentKind::kSpectra) e.matrices = all_matrices(plan.facts);

@@ -233,6 +233,8 @@ std::vector<Field> experiment_unit_fields(const Plan& plan, std::uint32_t index)
     case ExperimentKind::kMechanisms:
     case ExperimentKind::kSpectra:
       break;
+    case ExperimentKind::kJudge:
+      return judge_unit_fields(e);
   }
   return out;
 }
@@ -265,6 +267,9 @@ std::vector<Field> experiment_row_fields(const Plan& plan, std::uint32_t index) 
       break;
     case ExperimentKind::kSpectra:
       out = spectra_row_fields(e.id);
+      break;
+    case ExperimentKind::kJudge:
+      out = judge_row_fields(plan, index);
       break;
   }
   out.push_back(make_field(p + "missing", DType::kI32, {}, "1",

@@ -45,6 +45,10 @@ Field make_field(std::string name, DType dtype, std::vector<Dimension> inner, st
 Field make_flags(std::string name, std::vector<Dimension> inner, std::string long_name,
                  std::vector<std::string> meanings);
 
+// Of a judge (judge_fields.cpp).
+std::vector<Field> judge_unit_fields(const ExperimentSpec& e);
+std::vector<Field> judge_row_fields(const Plan& plan, std::uint32_t experiment);
+
 // Axes that unit and row fields share.
 Dimension class_axis();                                           // APPROVE, REVISE, VETO
 Dimension test_axis(const Plan& plan, std::uint32_t experiment);  // the experiment's test items

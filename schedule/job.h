@@ -36,6 +36,7 @@ enum class Metric : std::uint8_t { kRougeL, kBertScore, kCoherence };
 // kRerankedPrompts: the suite's prompts again, evidence lines by falling score. kSpeed: tokens a second
 // against the baseline. kMechanisms: what the states of harmful and harmless prompts say about refusing.
 // kSpectra: figures of the singular values of every matrix, once a model.
+// kJudge: labels of the suite's answers by another model or by people.
 enum class ExperimentKind : std::uint8_t {
   kDecisionHeads,
   kLayerProbes,
@@ -43,12 +44,13 @@ enum class ExperimentKind : std::uint8_t {
   kRerankedPrompts,
   kSpeed,
   kMechanisms,
-  kSpectra
+  kSpectra,
+  kJudge
 };
 // Kinds that read a decision suite, split into training, validation and test items.
 constexpr bool reads_decisions(ExperimentKind kind) {
   return kind != ExperimentKind::kSpeed && kind != ExperimentKind::kMechanisms &&
-         kind != ExperimentKind::kSpectra;
+         kind != ExperimentKind::kSpectra && kind != ExperimentKind::kJudge;
 }
 enum class Pooling : std::uint8_t { kLast, kMean };
 
@@ -130,6 +132,30 @@ struct SuiteSpec {
   bool needs_encoder() const { return measures(Metric::kBertScore) || measures(Metric::kCoherence); }
 };
 
+// A word that a judge may answer with, and what it says of an answer (schedule/judge.h, meaning_of).
+struct JudgeLabel {
+  std::string word;
+  std::string says;
+};
+
+// Who labels the answers of a suite: a model that is asked, or a file of labels made elsewhere.
+struct JudgeSpec {
+  std::string model;            // resolved like ModelSpec::path; empty: labels_file
+  std::string prompt_template;  // kChatTemplate, or text with {response} once and {prompt} at most once
+  std::string question;         // with kChatTemplate: what is asked, text of the same form
+  std::vector<JudgeLabel> labels;
+  std::string labels_file;  // resolved like ModelSpec::path; empty: model
+};
+
+// How an answer came to its label, or to none. The codes are the result file's.
+enum class JudgeOutcome : std::uint8_t {
+  kLabelled,
+  kNoAnswer,    // the answer's logits were not finite
+  kTooLong,     // for the judge's context
+  kNotFinite,   // the judge's logits
+  kNotLabelled  // the file has no label for it
+};
+
 struct ExperimentSpec {
   std::string id;
   ExperimentKind kind{};
@@ -146,6 +172,7 @@ struct ExperimentSpec {
   // Mechanistic probes: `suite` gives the prompts that should be refused, this one those that should be
   // answered; empty elsewhere.
   std::string harmless;
+  JudgeSpec judge;
   // Head training, METHODS-evaluator 1.4: d -> hidden GELU dropout -> 3, AdamW.
   int hidden = 256;
   double dropout = 0.1;
@@ -191,6 +218,7 @@ struct GateSpec {
   std::optional<double> perplexity_ratio;      // row over baseline
   std::optional<double> kl;                    // nat a token, from the baseline
   std::optional<double> rtsi;  // score 0..1 of the template screen from which a row is for review
+  std::optional<double> kappa;                 // least agreement of the refusal detector with a judge
 };
 
 struct Job {

@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "schedule/job_keys.h"
+#include "schedule/judge_keys.h"
 #include "schedule/recipe_text.h"
 
 namespace brinkmap::schedule {
@@ -164,6 +165,9 @@ class CrossCheck {
         suite_of_kind(i, "suite", e.suite, "of kind refusal", is_refusal);
         if (!e.harmless.empty()) suite_of_kind(i, "harmless", e.harmless, "of kind refusal", is_refusal);
         return;
+      case ExperimentKind::kJudge:
+        suite_of_kind(i, "suite", e.suite, "of kind refusal, truthfulness or bias", can_be_judged);
+        return judge(i);
       default:
         return suite_of_kind(i, "suite", e.suite, "of kind decision",
                              [](SuiteKind kind) { return kind == SuiteKind::kDecision; });
@@ -171,6 +175,12 @@ class CrossCheck {
   }
 
   static bool is_refusal(SuiteKind kind) { return kind == SuiteKind::kRefusal; }
+
+  void judge(std::size_t i) const {
+    const ExperimentSpec& e = job_.experiments[i];
+    const JudgeMistake wrong = check_judge(e.judge, job_.suites[*suite_named(job_, e.suite)].kind);
+    if (wrong.key != nullptr) fail("experiments", i, wrong.key, wrong.what);
+  }
 
   // An experiment's key names a suite of a kind that fits.
   void suite_of_kind(std::size_t i, const char* key, const std::string& id, const char* expected,
@@ -192,6 +202,8 @@ class CrossCheck {
     if (kind != ExperimentKind::kSpectra) own.insert("suite");
     if (kind == ExperimentKind::kSpeed) own.insert("repetitions");
     if (kind == ExperimentKind::kMechanisms) own.insert("harmless");
+    if (kind == ExperimentKind::kJudge)
+      own.insert({"model", "template", "question", "labels", "labels_file"});
     if (kind == ExperimentKind::kRerankedPrompts) own.insert({"layer", "reads", "scores"});
     if (kind == ExperimentKind::kEvidenceHead || kind == ExperimentKind::kDecisionHeads)
       own.insert(
@@ -286,6 +298,10 @@ Job parse_job(std::string_view text, const std::string& path) {
   for (ExperimentSpec& e : job.experiments) {
     if (e.kind == ExperimentKind::kEvidenceHead && e.layer < 0) e.layer = kAutoEvidenceLayer;
     if (e.kind == ExperimentKind::kMechanisms && e.harmless.empty()) e.harmless = e.suite;
+    if (e.kind != ExperimentKind::kJudge) continue;
+    e.judge.model = resolved(e.judge.model, path);
+    e.judge.labels_file = resolved(e.judge.labels_file, path);
+    complete_judge(e.judge, job.suites[*suite_named(job, e.suite)].kind);
   }
   for (SuiteSpec& s : job.suites) {
     s.file = resolved(s.file, path);

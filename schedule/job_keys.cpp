@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "schedule/judge_keys.h"
 #include "schedule/recipe_text.h"
 
 namespace brinkmap::schedule {
@@ -174,7 +175,7 @@ const std::vector<Key<SuiteSpec>>& suite_keys() {
 }
 
 const std::vector<Key<ExperimentSpec>>& experiment_keys() {
-  static const std::vector<Key<ExperimentSpec>> keys{
+  static const std::vector<Key<ExperimentSpec>> keys = with_judge_keys({
       id_key("id", &ExperimentSpec::id, "first part of its variables' names").required(),
       choice_key("kind", &ExperimentSpec::kind,
                  {{"decision_heads", ExperimentKind::kDecisionHeads},
@@ -183,11 +184,13 @@ const std::vector<Key<ExperimentSpec>>& experiment_keys() {
                   {"reranked_prompts", ExperimentKind::kRerankedPrompts},
                   {"speed", ExperimentKind::kSpeed},
                   {"mechanistic_probes", ExperimentKind::kMechanisms},
-                  {"spectra", ExperimentKind::kSpectra}},
+                  {"spectra", ExperimentKind::kSpectra},
+                  {"judge", ExperimentKind::kJudge}},
                  "what is trained on the hidden states, or measured")
           .required(),
       id_key("suite", &ExperimentSpec::suite,
-             "decision suite that is read (speed: one that generates; mechanistic_probes: the refusal suite "
+             "decision suite that is read (speed: one that generates; judge: refusal, truthfulness or bias; "
+             "mechanistic_probes: the refusal suite "
              "with the prompts that should be refused; spectra: none)"),
       id_key("harmless", &ExperimentSpec::harmless,
              "mechanistic_probes: refusal suite with the prompts that should be answered; none: 'suite'"),
@@ -222,7 +225,7 @@ const std::vector<Key<ExperimentSpec>>& experiment_keys() {
       integer_key("max_epochs", &ExperimentSpec::max_epochs, 1, 1000, "epochs at most"),
       integer_key("patience", &ExperimentSpec::patience, 1, 1000,
                   "epochs without a better validation loss before training stops"),
-  };
+  });
   return keys;
 }
 
@@ -274,6 +277,8 @@ const std::vector<Key<GateSpec>>& gate_keys() {
       limit_key("rtsi", &GateSpec::rtsi, 0, 1,
                 "score of the template screen, calibrated on the job's other rows, from which a row is for "
                 "review (the study's bands: MODERATE from 0.1, HIGH from 0.4)"),
+      limit_key("kappa", &GateSpec::kappa, -1, 1,
+                "Cohen's kappa that the refusal detector must have with every judge of a refusal suite"),
   };
   return keys;
 }

@@ -36,6 +36,7 @@ struct Facts {
   std::vector<ModelFacts> models;
   std::vector<SuiteFacts> suites;
   ModelFacts encoder;              // of the job's encoder; sha256 is empty when it has none
+  std::vector<JudgeFacts> judges;  // [experiment]; empty when none is a judge
   std::string calibration_sha256;  // of the job's calibration text; empty when it has none
   // [model] recipes of its rows; empty: those that the job names. They differ where a recipe of the job is
   // one row for each part of the model: expand() puts them into its job.
@@ -119,6 +120,8 @@ struct Reading {
 //     [n, blocks of the unit, w] of `suite`, then of `harmless` where that is another one; the same of the
 //     baseline behind, on a row that is not its baseline. States are in the type that the job keeps them in
 //     (Job::states).
+//     judge: finite [prompts of the unit] u8 and text hashes [prompts, 32] u8; a model also tokens [prompts,
+//     positions] i32 and token counts [prompts] i32 of the answers.
 //   kPrompts of a perplexity suite with top_k on a row that is not its baseline: top_token, top_logit and
 //   log_sum_exp of the same prompts on the baseline's row.
 //   Others: nothing.

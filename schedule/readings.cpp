@@ -117,6 +117,16 @@ class Readings {
           {plan_.facts.suites.at(harmless).ids.size(), blocks, width(row)});
   }
 
+  void answers(const Unit& unit) {
+    const std::uint64_t n = unit.end - unit.begin;
+    add(e_.suite + "_finite", unit.row, {unit.begin}, {n});
+    add(e_.suite + "_text_hash", unit.row, {unit.begin, 0}, {n, 32});
+    if (e_.judge.model.empty()) return;
+    add(e_.suite + "_tokens", unit.row, {unit.begin, 0},
+        {n, static_cast<std::uint64_t>(plan_.job.suites[suite_].max_new_tokens)});
+    add(e_.suite + "_token_count", unit.row, {unit.begin}, {n});
+  }
+
   void scores(const Unit& unit) {
     add(e_.reads + "_score", unit.row, {0, unit.begin, 0}, {1, unit.end - unit.begin, spans_});
   }
@@ -162,6 +172,9 @@ std::vector<Reading> experiment_readings(const Plan& plan, const Unit& unit) {
       break;
     case ExperimentKind::kSpeed:
     case ExperimentKind::kSpectra:
+      break;
+    case ExperimentKind::kJudge:
+      readings.answers(unit);
       break;
   }
   return readings.take();
@@ -233,6 +246,7 @@ Dimension experiment_axis(const Plan& plan, std::uint32_t experiment) {
     case ExperimentKind::kEvidenceHead:
       return {e.id + "_head", 1, {}};
     case ExperimentKind::kRerankedPrompts:
+    case ExperimentKind::kJudge:
       return {e.suite + "_prompt", plan.facts.suites.at(suite_of(plan, experiment)).ids.size(), {}};
     case ExperimentKind::kSpeed:
       return {e.id + "_repetition", static_cast<std::uint64_t>(e.repetitions), {}};

@@ -239,4 +239,21 @@ struct SuiteFacts {
   std::vector<std::uint32_t> span_tokens;       // [model] tokens of all spans of an item, at most
 };
 
+// What the plan needs of a judge.
+struct JudgeFacts {
+  ModelFacts model;           // sha256 is empty when its labels come from a file
+  std::string labels_sha256;  // of that file; empty for a model
+};
+
+// A line of a file with labels made elsewhere.
+struct OutsideLabel {
+  std::size_t line = 0;   // from 1
+  std::string suite;      // id; empty: not said
+  std::string row;        // label of the row
+  std::string id;         // of the prompt
+  std::string label;      // the judge's word
+  std::string text_hash;  // SHA-256 of the answer's text, hex; empty: not said
+  double weight = 1;      // answers that this one stands for
+};
+
 }  // namespace brinkmap::schedule

@@ -9,6 +9,7 @@
 #include "worker/prompt.h"
 #include "worker/run_prompts.h"
 #include "worker/suite.h"
+#include "worker/text_judge.h"
 #include "worker/tokenizer.h"
 
 // The units of experiments, by kind: from the blocks read from the store (schedule's unit_readings) to slabs.
@@ -56,6 +57,14 @@ void run_reranked(const ExperimentUnit& u, const Tokenizer& tokenizer, const Pro
 // mechanistic_probes: blocks [begin, end); u.suite has the prompts that should be refused, `harmless`, which
 // may be the same suite, those that should be answered (run_mechanisms.cpp).
 void run_mechanisms(const ExperimentUnit& u, const Suite& harmless);
+
+// judge by a model: labels of the answers to prompts [begin, end), read from the store and decoded by the
+// row's tokenizer. Error when they decode to another text than was hashed.
+void run_judge(const ExperimentUnit& u, const Tokenizer& tokenizer, const LabelTexts& label);
+
+// judge by a file: the labels of this row among its lines. InputError when one is of another answer's text.
+void run_imported_labels(const ExperimentUnit& u, const std::string& row_label,
+                         std::span<const schedule::OutsideLabel> lines);
 
 // Seconds that a row or its baseline takes for the requests.
 using TimeRequests = std::function<double(std::span<const Request>)>;

@@ -13,6 +13,7 @@
 #include "worker/checkpoint.h"
 #include "worker/decoded.h"
 #include "worker/engine.h"
+#include "worker/label_file.h"
 #include "worker/model.h"
 #include "worker/recipe.h"
 #include "worker/refusal_scorer.h"
@@ -21,6 +22,7 @@
 #include "worker/run_spectra.h"
 #include "worker/state_slabs.h"
 #include "worker/text_encoder.h"
+#include "worker/text_judge.h"
 #include "worker/tokenizer.h"
 
 namespace brinkmap::worker {
@@ -51,7 +53,9 @@ struct UnitRunner::Impl {
   std::shared_ptr<const Model> model;
   std::vector<int> engine_layers;
   std::unique_ptr<Engine> engine;
-  std::unique_ptr<TextEncoder> encoder;  // once a unit needs it
+  std::unique_ptr<TextEncoder> encoder;                               // once a unit needs it
+  std::map<std::string, TextJudge> judges;                            // by path, once a unit needs them
+  std::map<std::string, std::vector<schedule::OutsideLabel>> labels;  // by path, the same
   std::map<std::uint32_t, std::string>
       broken_rows;  // why, so that each further unit of the row costs nothing
 
@@ -203,6 +207,22 @@ struct UnitRunner::Impl {
     result.tokens = engine->tokens_computed() - before;
   }
 
+  void judge(const ExperimentUnit& u, UnitResult& result) {
+    const schedule::JudgeSpec& spec = u.spec.judge;
+    const Row& r = rows.at(u.unit.row);
+    if (spec.model.empty()) {
+      auto lines = labels.find(spec.labels_file);
+      if (lines == labels.end())
+        lines = labels.emplace(spec.labels_file, read_labels(spec.labels_file)).first;
+      return run_imported_labels(u, r.label, lines->second);
+    }
+    TextJudge& judge = judges.try_emplace(spec.model, spec.model, pool).first->second;
+    const std::uint64_t before = judge.tokens_computed();
+    run_judge(u, *base(r.model).tokenizer,
+              [&](std::span<const JudgedText> texts) { return judge.label(spec, texts); });
+    result.tokens = judge.tokens_computed() - before;
+  }
+
   // Blocks of the row's model.
   int depth_of(std::uint32_t wanted) {
     if (!model || row != wanted) use_row(wanted, {});
@@ -231,6 +251,8 @@ struct UnitRunner::Impl {
         return run_mechanisms(u, suite_named(spec, spec.harmless));
       case schedule::ExperimentKind::kSpectra:
         break;
+      case schedule::ExperimentKind::kJudge:
+        return judge(u, result);
     }
   }
 

@@ -17,11 +17,12 @@ namespace brinkmap::worker {
 // units of the same row should follow each other. One thread calls run(); the pool's threads do the work.
 class UnitRunner {
  public:
-  // (model index, recipe) of Plan::rows.
+  // (model index, recipe) of Plan::rows, and its label, by which files of labels name it.
   struct Row {
     int model = 0;
     std::string recipe;
     std::string content = {};  // what its states follow from beside the prompt (schedule::row_content)
+    std::string label = {};
   };
 
   // Reads the phrase lists of refusal suites; throws InputError. Suites that experiments read have passed

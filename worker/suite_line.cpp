@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cmath>
 #include <iterator>
 #include <map>
 
@@ -128,6 +129,16 @@ std::vector<EvidenceLine> SuiteLine::evidence(const char* name, std::size_t most
     out.push_back(std::move(line));
   }
   return out;
+}
+
+double SuiteLine::positive_or(const char* name, double fallback) const {
+  if (!object_.contains(name)) return fallback;
+  const json& value = field(name);
+  const double number = value.is_number() ? value.get<double>() : 0;
+  if (!(number > 0 && std::isfinite(number)))
+    fail(fmt::format("field \"{}\": expected a number above 0, found {}", name,
+                     value.dump(-1, ' ', false, json::error_handler_t::replace)));
+  return number;
 }
 
 std::size_t SuiteLine::index(const char* name, std::size_t count) const {

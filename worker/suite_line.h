@@ -21,6 +21,7 @@ class SuiteLine {
 
   [[noreturn]] void fail(const std::string& what) const;
 
+  bool has(const char* name) const { return object_.contains(name); }
   std::string text_or_empty(const char* name) const;
   std::string text(const char* name) const;  // not empty
   // Index of the field's value among the allowed ones.
@@ -29,6 +30,8 @@ class SuiteLine {
   std::vector<std::string> texts(const char* name, std::size_t low, std::size_t high) const;
   // A list of 1..most evidence lines (worker/suite.h); empty when there is no such field.
   std::vector<EvidenceLine> evidence(const char* name, std::size_t most) const;
+  // A finite number above 0; `fallback` when there is no such field.
+  double positive_or(const char* name, double fallback) const;
   // A whole number in [0, count).
   std::size_t index(const char* name, std::size_t count) const;
 

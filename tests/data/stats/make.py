@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Writes the values that tests compare the program's statistics with: seed_tests.json, auc.json, bootstrap.json,
-bounds.json, counts.json, adjusted.json, quantiles.json and probe.json beside this file.
+bounds.json, counts.json, adjusted.json, quantiles.json probe.json and kappa.json beside this file.
 
 usage: make.py. Needs numpy, scipy, statsmodels and scikit-learn; the versions stand in each file. The data are keyed by
 fixed seeds.
@@ -14,7 +14,7 @@ import sklearn
 import statsmodels
 from scipy import stats
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import cohen_kappa_score, confusion_matrix, roc_auc_score
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
@@ -178,6 +178,21 @@ def probe():
     write("probe", cases)
 
 
+def kappa():
+    """Two raters with 2 to 4 classes, weighted or not; the table holds the sums of weights."""
+    random = np.random.default_rng(11)
+    cases = []
+    for classes, items, agree, weighted in [(2, 40, 0.9, False), (2, 300, 0.6, True), (3, 120, 0.7, False),
+                                            (4, 500, 0.5, True), (2, 60, 0.05, False)]:
+        a = random.integers(0, classes, items)
+        b = np.where(random.random(items) < agree, a, random.integers(0, classes, items))
+        weights = random.integers(1, 9, items) / 2 if weighted else np.ones(items)
+        table = confusion_matrix(a, b, labels=range(classes), sample_weight=weights).astype(float)
+        cases.append({"n": items, "table": table.ravel().tolist(),
+                      "kappa": cohen_kappa_score(a, b, sample_weight=weights)})
+    write("kappa", cases)
+
+
 if __name__ == "__main__":
     seed_tests()
     auc()
@@ -187,3 +202,4 @@ if __name__ == "__main__":
     adjusted()
     quantiles()
     probe()
+    kappa()
