@@ -6,8 +6,8 @@
 
 #include "audit/break_tables.h"
 #include "audit/evaluator_tables.h"
-#include "audit/mechanism_tables.h"
 #include "audit/judge_tables.h"
+#include "audit/mechanism_tables.h"
 #include "audit/paired_tables.h"
 #include "audit/picture_tables.h"
 #include "audit/reading.h"
