@@ -22,7 +22,15 @@ std::vector<Continuation> continuations(const Tokenizer& tokenizer, const Prompt
                                         const JudgeSpec& spec) {
   std::vector<std::string_view> words;
   for (const schedule::JudgeLabel& label : spec.labels) words.push_back(label.word);
-  return label_continuations(tokenizer, around, "", words);
+  std::vector<Continuation> out = label_continuations(tokenizer, around, "", words);
+  // A label that begins another can never be the less likely one.
+  for (std::size_t a = 0; a < out.size(); ++a)
+    for (std::size_t b = 0; b < out.size(); ++b)
+      if (a != b && out[a].tokens.size() <= out[b].tokens.size() &&
+          std::equal(out[a].tokens.begin(), out[a].tokens.end(), out[b].tokens.begin()))
+        throw Error("the tokens of " + std::string(words[a]) + " begin those of another label, " +
+                    std::string(words[b]));
+  return out;
 }
 
 EngineOptions options() {
