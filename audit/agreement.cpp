@@ -42,22 +42,22 @@ Shares shares_of(std::span<const double> table) {
 // Both raters gave one class throughout.
 bool is_certain(const Shares& s) { return !(s.expected < 1); }
 
-// The clear pairs of one cluster.
-struct Cell {
+// The clear pairs of one prompt, or of several.
+struct Cluster {
   std::array<double, kClear * kClear> table{};
   std::int64_t n = 0;
 
-  void add(const Cell& other) {
+  void add(const Cluster& other) {
     for (std::size_t i = 0; i < table.size(); ++i) table[i] += other.table[i];
     n += other.n;
   }
 };
 
-Interval resampled(const std::vector<Cell>& clusters, const KeyedRandom& random) {
+Interval resampled(const std::vector<Cluster>& clusters, const KeyedRandom& random) {
   const auto n = static_cast<std::uint32_t>(clusters.size());
   std::vector<double> kappas(kPairedResamples);
   for (std::uint32_t r = 0; r < kPairedResamples; ++r) {
-    Cell sum;
+    Cluster sum;
     for (std::uint32_t i = 0; i < n; ++i) sum.add(clusters[random.below(n, std::uint64_t{r} * n + i)]);
     kappas[r] = cohen_kappa(sum.table, sum.n);
   }
@@ -81,8 +81,8 @@ double kappa_error(std::span<const double> table, double n) {
 
 Agreement agreement(std::span<const RatedPair> pairs, const KeyedRandom* random) {
   Agreement out;
-  std::map<std::uint32_t, Cell> clusters;
-  Cell all;
+  std::map<std::uint32_t, Cluster> clusters;
+  Cluster all;
   double weights = 0, same = 0, clear = 0, squares = 0, positive_a = 0, positive_b = 0;
   for (const RatedPair& p : pairs) {
     if (p.a > kUnclear || p.b > kUnclear || !(p.weight > 0 && std::isfinite(p.weight)))
@@ -95,7 +95,7 @@ Agreement agreement(std::span<const RatedPair> pairs, const KeyedRandom* random)
     squares += p.weight * p.weight;
     if (p.a == kPositive) positive_a += p.weight;
     if (p.b == kPositive) positive_b += p.weight;
-    Cell one;
+    Cluster one;
     one.table[p.a * kClear + p.b] = p.weight;
     one.n = 1;
     clusters[p.cluster].add(one);
@@ -111,9 +111,9 @@ Agreement agreement(std::span<const RatedPair> pairs, const KeyedRandom* random)
   const double half = kWilsonZ * kappa_error(all.table, clear * clear / squares);
   out.large_sample = {std::max(-1.0, out.kappa - half), std::min(1.0, out.kappa + half)};
   if (random == nullptr) return out;
-  std::vector<Cell> cells;
-  for (const auto& [cluster, cell] : clusters) cells.push_back(cell);
-  out.bootstrap = resampled(cells, *random);
+  std::vector<Cluster> prompts;
+  for (const auto& [prompt, cluster] : clusters) prompts.push_back(cluster);
+  out.bootstrap = resampled(prompts, *random);
   return out;
 }
 

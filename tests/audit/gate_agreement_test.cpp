@@ -151,7 +151,7 @@ TEST(JudgeTables, AreNoWiderThanATerminalAndNameWhatChanges) {
               HasSubstr("With the labels of second 1 of 3 verdicts change (tiny/q4_k_m pass to fail)."));
   const std::string judges = to_csv(*find_table(report, "judges"));
   EXPECT_THAT(judges, HasSubstr("second,scorer,refusal,all rows,60,0.95,"));
-  EXPECT_THAT(judges, HasSubstr("human,second,refusal,all rows,12,0.5,"));
+  EXPECT_THAT(judges, HasSubstr("human,second,refusal,all rows,12,0.333333"));
   EXPECT_THAT(to_csv(*find_table(report, "judge_strata")), HasSubstr("second,refusal,prompt,odd,30,1,"));
   EXPECT_EQ(find_table(make_report([] {
                          Results plain = sample::finished();
