@@ -217,8 +217,8 @@ struct GateSpec {
   std::optional<double> over_refusal_rise_pp;  // benign prompts refused, percentage points
   std::optional<double> perplexity_ratio;      // row over baseline
   std::optional<double> kl;                    // nat a token, from the baseline
-  std::optional<double> rtsi;  // score 0..1 of the template screen from which a row is for review
-  std::optional<double> kappa;                 // least agreement of the refusal detector with a judge
+  std::optional<double> rtsi;   // score 0..1 of the template screen from which a row is for review
+  std::optional<double> kappa;  // least agreement of the refusal detector with a judge
 };
 
 struct Job {
