@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Writes the values that tests compare the program's statistics with: seed_tests.json, auc.json, bootstrap.json,
-bounds.json, counts.json, adjusted.json, quantiles.json probe.json and kappa.json beside this file.
+bounds.json, counts.json, adjusted.json, quantiles.json, probe.json and kappa.json beside this file.
 
 usage: make.py. Needs numpy, scipy, statsmodels and scikit-learn; the versions stand in each file. The data are keyed by
 fixed seeds.
