@@ -105,8 +105,8 @@ int run_command_line(int argc, char** argv) {
   app.allow_extras();
   app.fallthrough();
   for (const auto add :
-       {add_run, add_plan, add_status, add_report, add_gate, add_quantize, add_inspect, add_generate,
-        add_tokenize, add_logits, add_import, add_analyze, add_sample, add_agree})
+       {add_run, add_search, add_plan, add_status, add_report, add_gate, add_quantize, add_inspect,
+        add_generate, add_tokenize, add_logits, add_import, add_analyze, add_sample, add_agree})
     add(app, invocation);
   for (CLI::App* command : app.get_subcommands({})) {
     command->allow_extras();

@@ -10,6 +10,7 @@
 #include "mpi/machine.h"
 #include "mpi/prepare.h"
 #include "mpi/schema.h"
+#include "schedule/job_file.h"
 #include "schedule/simulate.h"
 
 namespace brinkmap::mpi {
@@ -110,7 +111,8 @@ void add_plan(CLI::App& root, Invocation& invocation) {
   command->footer("Example:\n  brinkmap plan jobs/first.yaml --ranks 64");
   command->callback([o, &invocation] {
     invocation.action = [o] {
-      const json j = describe(prepare(o->job).plan, o->ranks > 0 ? o->ranks : default_threads(1));
+      const json j =
+          describe(prepare(schedule::read_job(o->job)).plan, o->ranks > 0 ? o->ranks : default_threads(1));
       if (o->json) {
         fmt::print("{}\n", j.dump(2));
       } else {

@@ -26,6 +26,7 @@ struct Invocation {
 };
 
 void add_run(CLI::App& root, Invocation& invocation);
+void add_search(CLI::App& root, Invocation& invocation);
 void add_plan(CLI::App& root, Invocation& invocation);
 void add_status(CLI::App& root, Invocation& invocation);
 void add_report(CLI::App& root, Invocation& invocation);

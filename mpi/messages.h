@@ -8,7 +8,7 @@
 namespace brinkmap::mpi {
 
 // Changes whenever a tag or a structure below changes; ranks of different programs refuse each other.
-inline constexpr std::uint32_t kProtocolVersion = 2;
+inline constexpr std::uint32_t kProtocolVersion = 3;
 
 enum Tag : int {
   kSetupTag = 1,    // root -> rank, once: what the sweep is
@@ -89,10 +89,11 @@ struct Fault {
 struct Stop {
   std::int32_t exit_code = 0;
   bool finalize = true;  // false: a rank was lost, MPI_Finalize would wait for it
+  bool over = false;     // no other sweep of the same session follows, as one may in a search
 
   template <class Archive>
   void serialize(Archive& a) {
-    a(exit_code, finalize);
+    a(exit_code, finalize, over);
   }
 };
 

@@ -7,7 +7,6 @@
 
 #include "mpi/facts_text.h"
 #include "mpi/prepare_judges.h"
-#include "schedule/job_file.h"
 #include "schedule/nearest.h"
 #include "worker/chat_template.h"
 #include "worker/decoded.h"
@@ -85,9 +84,8 @@ RecipeFacts recipe_facts(const std::shared_ptr<const worker::Checkpoint>& file,
 
 }  // namespace
 
-Prepared prepare(const std::string& job_path, const SpectraMeans& means) {
+Prepared prepare(schedule::Job job, const SpectraMeans& means) {
   Prepared p;
-  schedule::Job job = schedule::read_job(job_path);
   check_recipes(job);
   schedule::Facts facts;
   for (const schedule::SuiteSpec& spec : job.suites) {

@@ -15,10 +15,10 @@ struct Prepared {
   std::vector<worker::Suite> suites;
 };
 
-// Reads the job, its suites and the facts of its models (weights are hashed, prompts are tokenized). Throws
+// Reads the job's suites and the facts of its models (weights are hashed, prompts are tokenized). Throws
 // InputError for the first thing that is wrong: an unknown recipe, a missing file, a broken line. `means`:
 // for spectra that hybrid recipes need.
-Prepared prepare(const std::string& job_path, const SpectraMeans& means = {});
+Prepared prepare(schedule::Job job, const SpectraMeans& means = {});
 
 // The suites of a plan, read again. Throws InputError when a file changed since the facts were taken.
 std::vector<worker::Suite> read_suites(const schedule::Plan& plan);

@@ -48,8 +48,8 @@ Stop follow(const SweepOptions& options, const MpiSession& session) {
   const Communicator communicator = session.communicator();
   const int helping = options.threads > 0 ? options.threads : default_threads(session.ranks_on_this_host());
   const std::optional<Setup> setup = await_setup(communicator, options.timing, helping);
-  if (!setup) return {4, false};
-  if (setup->stop) return {setup->exit_code, true};
+  if (!setup) return {4, false, true};
+  if (setup->stop) return {setup->exit_code, true, true};
   schedule::Plan plan;
   std::optional<FileLock> lock;
   Workplace place;

@@ -21,6 +21,7 @@
 #include "mpi/spectra_farm.h"
 #include "mpi/store.h"
 #include "mpi/workplace.h"
+#include "schedule/job_file.h"
 
 namespace brinkmap::mpi {
 namespace {
@@ -43,7 +44,11 @@ Prepared prepare_with_ranks(const SweepOptions& options, const Communicator& com
     return farm.compute(model, pool, progress);
   };
   means.threads = threads;
-  auto future = std::async(std::launch::async, [&] { return prepare(options.job, means); });
+  auto future = std::async(std::launch::async, [&] {
+    return prepare(options.job_text.empty() ? schedule::read_job(options.job)
+                                            : schedule::parse_job(options.job_text, options.job),
+                   means);
+  });
   double said = now_seconds();
   while (future.wait_for(kStep) != std::future_status::ready) {
     farm.step(communicator);
@@ -169,7 +174,7 @@ int conclude(const SweepOptions& options, const Plan& plan, Store& store, bool a
   for (const schedule::Unit& unit : plan.units)
     left += store.verified_status(unit.id) == UnitStatus::kTodo ? 1 : 0;
   if (left == 0) store.mark_complete(true);
-  fmt::print("{}", audit::to_short_text(audit::make_report(store.results())));
+  if (!options.quiet) fmt::print("{}", audit::to_short_text(audit::make_report(store.results())));
   if (left == 0) return 0;
   fmt::print("{} of {} units are left: the same command without --limit and --rows goes on\n", left,
              plan.units.size());
@@ -255,6 +260,14 @@ Stop lead(const SweepOptions& options, const MpiSession& session) {
   }
   drain(communicator, 2);
   return stop;
+}
+
+void end_session(const Communicator& communicator, std::int32_t exit_code) {
+  Setup setup;
+  setup.stop = true;
+  setup.exit_code = exit_code;
+  for (int r = 1; r < communicator.size(); ++r) communicator.send(r, kSetupTag, pack(setup));
+  drain(communicator, 2);
 }
 
 Stop sweep(const SweepOptions& options, const MpiSession& session) {

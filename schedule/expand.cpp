@@ -302,7 +302,7 @@ void add_needs(Plan& plan) {
     std::vector<std::uint32_t>& needs = plan.needs[u.id];
     const std::uint32_t baseline = plan.rows[u.row].baseline;
     if (u.kind == UnitKind::kPrompts) {
-      if (plan.job.suites[u.item].top_k == 0 || u.row == baseline) continue;
+      if (!reads_baseline(plan.job.suites[u.item]) || u.row == baseline) continue;
       for (const std::uint32_t other : units.at({baseline, UnitKind::kPrompts, u.item}))
         if (plan.units[other].begin == u.begin) needs.push_back(other);
       continue;

@@ -117,6 +117,9 @@ struct ModelSpec {
   bool requantize = false;  // the file is quantized already: rows but as-is start from its decoded weights
 };
 
+// Items of a suite that a job takes: all, or those of one of two halves (worker/suite.h).
+enum class Half : std::uint8_t { kAll, kFirst, kSecond };
+
 struct SuiteSpec {
   std::string id;
   std::string file;  // resolved like ModelSpec::path
@@ -125,6 +128,8 @@ struct SuiteSpec {
   std::string phrases;          // refusal phrase list (JSON); empty: the built-in list
   std::vector<Metric> metrics;  // quality suites: at least one; empty elsewhere
   int top_k = 0;  // perplexity suites: logits kept of each position; 0: none, and no KL to the baseline
+  Half half = Half::kAll;
+  int baseline_tokens = 0;  // refusal suites: tokens of the baseline's answer that are scored on every row
 
   bool measures(Metric metric) const {
     return std::find(metrics.begin(), metrics.end(), metric) != metrics.end();
@@ -221,6 +226,22 @@ struct GateSpec {
   std::optional<double> kappa;  // least agreement of the refusal detector with a judge
 };
 
+// What a search gives one format to: every matrix, every type of matrix, every block.
+enum class SearchOf : std::uint8_t { kModule, kType, kBlock };
+
+// How `brinkmap search` looks for the smallest model that passes the gate. Decides no result of a row.
+struct SearchSpec {
+  std::vector<std::string> formats;  // recipes that a piece may have besides the baseline's; empty: no search
+  SearchOf of = SearchOf::kModule;
+  double budget = 0;   // most bytes of the model; up to 1: a share of the baseline's; 0: no limit
+  int candidates = 6;  // mixtures of each round but the first
+  int rounds = 3;
+  int looks = 3;  // recipes that the held-out items may judge, one after the other
+  // Damage in nat: weights of the fall of VETO margins, of the fall of refusals' log-probability, of the
+  // rise of the loss a token.
+  double veto_weight = 1, refusal_weight = 1, loss_weight = 0.1;
+};
+
 struct Job {
   std::string name;
   std::uint64_t seed = 42;
@@ -233,6 +254,7 @@ struct Job {
   EncoderSpec encoder;
   VoteSpec vote;
   GateSpec gate;
+  SearchSpec search;
   std::string path;  // where the job file was read
   std::string text;  // its bytes, kept with the results
 };

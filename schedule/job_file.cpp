@@ -147,6 +147,8 @@ class CrossCheck {
       fail("suites", i, "metrics", "only a quality suite has metrics; leave the key out");
     if (s.kind != SuiteKind::kPerplexity && s.top_k != 0)
       fail("suites", i, "top_k", "only a perplexity suite keeps logits; leave the key out");
+    if (s.kind != SuiteKind::kRefusal && s.baseline_tokens != 0)
+      fail("suites", i, "baseline_tokens", "only a refusal suite scores the baseline's answer; leave it out");
     if (s.needs_encoder() && job_.encoder.path.empty())
       fail("suites", i, "metrics", "bertscore and coherence need a model to read texts with: key 'encoder'");
   }
@@ -336,6 +338,7 @@ std::string describe_job_keys() {
   describe_keys(out, "encoder", encoder_keys());
   describe_keys(out, "vote", vote_keys());
   describe_keys(out, "gate", gate_keys());
+  describe_keys(out, "search", search_keys());
   return out;
 }
 

@@ -10,7 +10,7 @@ namespace {
 
 // Bounds that keep every later product small; far above any real sweep.
 constexpr std::size_t kMostModels = 64;
-constexpr std::size_t kMostRecipes = 256;
+constexpr std::size_t kMostRecipes = 4096;
 constexpr std::size_t kMostSuites = 32;
 constexpr std::size_t kMostExperiments = 64;
 constexpr std::size_t kLongestPath = 4096;
@@ -170,6 +170,13 @@ const std::vector<Key<SuiteSpec>>& suite_keys() {
       integer_key("top_k", &SuiteSpec::top_k, 0, 64,
                   "perplexity suites: logits kept of each position, to measure KL and top-1 agreement "
                   "against the model's baseline row; 0: neither"),
+      choice_key("half", &SuiteSpec::half,
+                 {{"all", Half::kAll}, {"first", Half::kFirst}, {"second", Half::kSecond}},
+                 "items that are taken: all, or one of two halves that an item's action_group, variant_of "
+                 "or id alone decides"),
+      integer_key("baseline_tokens", &SuiteSpec::baseline_tokens, 0, 64,
+                  "refusal suites: log-probability of so many first tokens of the baseline's answer is "
+                  "measured on every row; 0: not"),
   };
   return keys;
 }
@@ -302,6 +309,7 @@ const std::vector<Key<Job>>& job_keys() {
               "model whose hidden states compare answers with references (bertscore, coherence)"),
       map_key("vote", &Job::vote, vote_keys(), "cascade thresholds"),
       map_key("gate", &Job::gate, gate_keys(), "limits of the verdict"),
+      map_key("search", &Job::search, search_keys(), "what `brinkmap search` tries; `run` leaves it alone"),
   };
   return keys;
 }

@@ -16,5 +16,6 @@ const std::vector<Key<CalibrationSpec>>& calibration_keys();
 const std::vector<Key<EncoderSpec>>& encoder_keys();
 const std::vector<Key<VoteSpec>>& vote_keys();
 const std::vector<Key<GateSpec>>& gate_keys();
+const std::vector<Key<SearchSpec>>& search_keys();
 
 }  // namespace brinkmap::schedule

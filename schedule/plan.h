@@ -81,6 +81,9 @@ TokenCapture token_capture(const Plan& plan, std::uint32_t suite, std::uint32_t 
 // Whether mechanistic probes read the suite.
 bool reads_mechanisms(const Plan& plan, std::uint32_t suite);
 
+// Whether the suite's units of other rows read what its units of the baseline stored.
+bool reads_baseline(const SuiteSpec& suite);
+
 // Whether an experiment reads the suite's evidence lines.
 bool reads_evidence(const Job& job, const SuiteSpec& suite);
 
@@ -122,8 +125,9 @@ struct Reading {
 //     (Job::states).
 //     judge: finite [prompts of the unit] u8 and text hashes [prompts, 32] u8; a model also tokens [prompts,
 //     positions] i32 and token counts [prompts] i32 of the answers.
-//   kPrompts of a perplexity suite with top_k on a row that is not its baseline: top_token, top_logit and
-//   log_sum_exp of the same prompts on the baseline's row.
+//   kPrompts on a row that is not its baseline, of the same prompts on the baseline's row: of a perplexity
+//   suite with top_k top_token, top_logit and log_sum_exp; of a refusal suite with baseline_tokens tokens and
+//   token_count.
 //   Others: nothing.
 std::vector<Reading> unit_readings(const Plan& plan, const Unit& unit);
 

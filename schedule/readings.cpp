@@ -216,6 +216,8 @@ bool reads_mechanisms(const Plan& plan, std::uint32_t suite) {
   });
 }
 
+bool reads_baseline(const SuiteSpec& suite) { return suite.top_k > 0 || suite.baseline_tokens > 0; }
+
 bool reads_evidence(const Job& job, const SuiteSpec& suite) {
   return std::any_of(job.experiments.begin(), job.experiments.end(), [&](const ExperimentSpec& e) {
     return e.suite == suite.id && (e.kind == ExperimentKind::kLayerProbes ||
@@ -307,10 +309,14 @@ std::vector<Reading> unit_readings(const Plan& plan, const Unit& unit) {
   if (unit.kind == UnitKind::kHeads) return experiment_readings(plan, unit);
   const Row& row = plan.rows.at(unit.row);
   const SuiteSpec& suite = plan.job.suites.at(unit.item);
-  if (suite.top_k == 0 || row.baseline == unit.row) return {};
+  if (!reads_baseline(suite) || row.baseline == unit.row) return {};
+  const auto wanted = [&](const Field& f) {
+    if (suite.top_k > 0) return f.bulk;
+    return f.name == suite.id + "_tokens" || f.name == suite.id + "_token_count";
+  };
   std::vector<Reading> out;
   for (const Field& f : unit_fields(plan, unit.kind, unit.item)) {
-    if (!f.bulk) continue;
+    if (!wanted(f)) continue;
     Reading r{f.name, row.baseline, {unit.begin}, {unit.end - unit.begin}};
     for (const Dimension& d : f.inner) {
       r.offset.push_back(0);

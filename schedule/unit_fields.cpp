@@ -23,11 +23,15 @@ std::uint64_t longest_item(const Plan& plan, std::uint32_t suite) {
   return longest;
 }
 
-void add_refusal(const std::string& p, std::vector<Field>& out) {
+void add_refusal(const SuiteSpec& suite, const std::string& p, std::vector<Field>& out) {
   out.push_back(
       make_flags(p + "refusal", {}, "how the answer reads", {"answer", "soft_refusal", "hard_refusal"}));
   out.push_back(make_field(p + "opening", DType::kU8, {{"opening_byte", 64, {}}}, "1",
                            "first five words in lower case, letters and digits, ASCII padded with 0"));
+  if (suite.baseline_tokens > 0)
+    out.push_back(make_field(p + "baseline_log_prob", DType::kF64, {}, "nat",
+                             "log-probability of the first " + std::to_string(suite.baseline_tokens) +
+                                 " tokens of the baseline's answer; unset where that is empty"));
 }
 
 // States of prompts, evidence lines and single tokens, as far as an experiment reads them.
@@ -150,7 +154,7 @@ std::vector<Field> suite_unit_fields(const Plan& plan, std::uint32_t s) {
                            "distinct / all runs of four words of the answer; 1 below four words"));
   switch (suite.kind) {
     case SuiteKind::kRefusal:
-      add_refusal(p, out);
+      add_refusal(suite, p, out);
       add_mechanism_inputs(plan, s, out);
       break;
     case SuiteKind::kDecision:

@@ -19,7 +19,7 @@ std::vector<std::vector<schedule::Evidence>> evidence_facts(const Suite& suite) 
   std::vector<std::vector<schedule::Evidence>> facts;
   for (std::size_t i = 0; i < suite.items.size(); ++i) {
     if (suite.items[i].evidence.empty())
-      throw InputError(suite.spec.file, fmt::format("line {}", i + 1),
+      throw InputError(suite.spec.file, fmt::format("line {}", suite.items[i].line),
                        "field \"evidence\" is missing, and an experiment of the job reads it");
     std::vector<schedule::Evidence>& of_item = facts.emplace_back();
     for (const EvidenceLine& line : suite.items[i].evidence) of_item.push_back(line.kind);
@@ -36,7 +36,7 @@ std::uint32_t most_span_tokens(const Tokenizer& tokenizer, const PromptTemplate&
           evidence_prompt(tokenizer, around, item.prompt, statements(item), item.id);
       most = std::max(most, prompt.spans.back().end - prompt.spans.front().begin);
     } catch (const Error& e) {
-      throw InputError(suite.spec.file, fmt::format("line {}", i + 1), e.what());
+      throw InputError(suite.spec.file, fmt::format("line {}", suite.items[i].line), e.what());
     }
   }
   return most;

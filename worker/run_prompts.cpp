@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "schedule/error.h"
+#include "worker/baseline_answers.h"
 #include "worker/evidence_lines.h"
 #include "worker/hash.h"
 #include "worker/mechanism_inputs.h"
@@ -160,8 +161,10 @@ void run_generation(const PromptShard& shard, std::span<const schedule::Field> f
   const auto positions = static_cast<std::size_t>(shard.suite.spec.max_new_tokens);
   const bool states = !shard.capture_layers.empty();
   const bool last = states && slabs.has("state_last"), mean = states && slabs.has("state_mean");
-  const std::vector<Request> requests = make_requests(shard, last, mean);
+  std::vector<Request> requests = make_requests(shard, last, mean);
+  ask_baseline_answers(shard, requests);
   const std::vector<Response> responses = run_keeping_tokens(shard, fields, requests, run, slabs);
+  store_baseline_answers(shard, requests, responses, run, slabs);
   std::vector<std::string> texts;
   for (const Response& response : responses) texts.push_back(shard.tokenizer.decode(response.tokens));
   std::vector<Answer> answers;

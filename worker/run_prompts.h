@@ -27,6 +27,12 @@ struct BaselineLogits {
   std::span<const float> log_sum_exp;       // [items, positions]
 };
 
+// What it stored of its answers to the shard's prompts.
+struct BaselineAnswers {
+  std::span<const std::int32_t> tokens;  // [items, positions]
+  std::span<const std::int32_t> count;   // [items]
+};
+
 // What scoring a shard of prompts needs besides the engine.
 struct PromptShard {
   const Suite& suite;
@@ -41,9 +47,10 @@ struct PromptShard {
   std::int64_t width = 0;              // of a captured state
   EncodeTexts encode = {};             // quality suites with bertscore or coherence only
   std::optional<BaselineLogits> baseline =
-      {};                              // perplexity suites with top_k; none: this row is the baseline
-  std::string content = {};            // of the row, UnitRunner::Row
-  schedule::TokenCapture tokens = {};  // its blocks are among the engine's layers
+      {};  // perplexity suites with top_k; none: this row is the baseline
+  std::optional<BaselineAnswers> answers = {};  // refusal suites with baseline_tokens; none: as above
+  std::string content = {};                     // of the row, UnitRunner::Row
+  schedule::TokenCapture tokens = {};           // its blocks are among the engine's layers
 };
 
 // Fills the slabs of a suite's fields. Throws Error naming the item when a prompt does not fit the context.

@@ -168,6 +168,8 @@ struct UnitRunner::Impl {
     if (suite.spec.top_k > 0 && !inputs.empty())
       shard.baseline =
           BaselineLogits{values<std::int32_t>(inputs, 0), values<float>(inputs, 1), values<float>(inputs, 2)};
+    if (suite.spec.baseline_tokens > 0 && !inputs.empty())
+      shard.answers = BaselineAnswers{values<std::int32_t>(inputs, 0), values<std::int32_t>(inputs, 1)};
     const auto computed = [this] {
       return engine->tokens_computed() + (encoder ? encoder->tokens_computed() : 0);
     };

@@ -21,7 +21,7 @@ constexpr std::string_view kSides[] = {"train", "validation", "test", "none"};
 std::string described(const Suite& suite, std::size_t i) {
   const SuiteItem& item = suite.items[i];
   return fmt::format("item {} of split {} in line {}", item.id, kSides[static_cast<std::size_t>(item.split)],
-                     i + 1);
+                     item.line);
 }
 
 // Of the words of a prompt, line by line, whatever the order of the lines.
@@ -49,7 +49,7 @@ class Apart {
   void add(std::string key, std::size_t i, std::string_view shared, std::string_view shown) {
     const std::size_t first = first_.try_emplace(std::move(key), i).first->second;
     if (suite_.items[first].split == suite_.items[i].split) return;
-    throw InputError(suite_.spec.file, fmt::format("line {}", i + 1),
+    throw InputError(suite_.spec.file, fmt::format("line {}", suite_.items[i].line),
                      fmt::format("{} and {} have the same {}{}: what trains the heads must not judge them",
                                  described(suite_, i), described(suite_, first), shared, shown));
   }

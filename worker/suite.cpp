@@ -29,6 +29,7 @@ constexpr std::size_t kMostReferences = 100;  // of a truthfulness item, on eith
 SuiteItem parse_item(const std::string& file, std::size_t number, SuiteKind kind, std::string_view text) {
   const SuiteLine line(file, number, text);
   SuiteItem item;
+  item.line = number;
   item.json = text;
   item.id = line.text("id");
   // Ids become labels of the result file.
@@ -78,6 +79,27 @@ static_assert(static_cast<int>(Split::kTrain) == 0 && static_cast<int>(Split::kT
 
 }  // namespace
 
+namespace {
+
+void keep_half(Suite& suite) {
+  const schedule::Half half = suite.spec.half;
+  if (half == schedule::Half::kAll) return;
+  std::erase_if(suite.items, [&](const SuiteItem& item) {
+    const std::string& key = suite.spec.kind == SuiteKind::kDecision ? item.group
+                             : !item.variant.empty()                 ? item.variant
+                                                                     : item.id;
+    Sha256 hash;
+    hash.update(key);
+    return (hash.digest().back() & 1) != (half == schedule::Half::kSecond ? 1 : 0);
+  });
+  if (suite.items.empty())
+    throw InputError(suite.spec.file, "",
+                     fmt::format("expected items in both halves, found none in the {} one",
+                                 half == schedule::Half::kFirst ? "first" : "second"));
+}
+
+}  // namespace
+
 Suite read_suite(const schedule::SuiteSpec& spec) {
   return parse_suite(spec, read_file(spec.file, kMaxSuiteFile));
 }
@@ -100,6 +122,7 @@ Suite parse_suite(const schedule::SuiteSpec& spec, std::string_view text) {
                        fmt::format("id \"{}\" stands in line {} too", id, it->second));
   }
   if (suite.items.empty()) throw InputError(spec.file, "", "expected at least one line, found none");
+  keep_half(suite);
   return suite;
 }
 

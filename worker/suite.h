@@ -31,6 +31,7 @@ struct EvidenceLine {
 };
 
 struct SuiteItem {
+  std::size_t line = 0;  // in the file, from 1
   std::string id;
   std::string prompt;  // perplexity: the text
   // refusal: 1 = should refuse; decision: Decision; bias: index of the unknown choice; choice: of the right
@@ -58,7 +59,10 @@ struct Suite {
 inline constexpr std::size_t kMaxSuiteLine = std::size_t{1} << 20;
 inline constexpr std::size_t kMaxSuiteFile = std::size_t{1} << 28;
 
-// Reads and checks a whole suite: UTF-8, one object a line, unique ids, at least one item.
+// Reads and checks a whole suite: UTF-8, one object a line, unique ids, at least one item. Of a suite whose
+// spec names a half only the items of that half are kept: an item's half is the lowest bit of the SHA-256 of
+// its action group (decision suites), else of the question that it is one wording of, else of its id. Throws
+// InputError when the half has no items.
 Suite read_suite(const schedule::SuiteSpec& spec);
 
 // The same checks over text; `spec.file` stands in errors.

@@ -7,6 +7,9 @@ if(PYTHON_OF_DEBIAN AND TARGET brinkmap)
     # They run several ranks themselves and time out on silence: not beside other tests.
     set_tests_properties(sweep_${class} PROPERTIES TIMEOUT 600 RUN_SERIAL ON)
   endforeach()
+  add_test(NAME search COMMAND ${PYTHON_OF_DEBIAN} ${CMAKE_CURRENT_LIST_DIR}/test_search.py
+           $<TARGET_FILE:brinkmap>)
+  set_tests_properties(search PROPERTIES TIMEOUT 600 RUN_SERIAL ON)
   add_test(NAME result_file COMMAND ${PYTHON_OF_DEBIAN} ${CMAKE_CURRENT_LIST_DIR}/test_result_file.py
            $<TARGET_FILE:brinkmap>)
   set_tests_properties(result_file PROPERTIES TIMEOUT 120 SKIP_RETURN_CODE 77)

@@ -243,5 +243,35 @@ TEST(Suite, ChecksWhatHeadsNeed) {
               HasSubstr("REVISE is missing"));
 }
 
+TEST(Suite, HalvesPartTheItemsAndKeepGroupsTogether) {
+  std::string text;
+  for (int i = 0; i < 40; ++i) text += decision_line(i, "VETO", "train", "g" + std::to_string(i / 4));
+  schedule::SuiteSpec half = spec(SuiteKind::kDecision);
+  const Suite all = parse_suite(half, text);
+  half.half = schedule::Half::kFirst;
+  const Suite first = parse_suite(half, text);
+  half.half = schedule::Half::kSecond;
+  const Suite second = parse_suite(half, text);
+  EXPECT_EQ(first.items.size() + second.items.size(), all.items.size());
+  EXPECT_EQ(first.sha256, all.sha256);
+  for (const SuiteItem& a : first.items)
+    for (const SuiteItem& b : second.items) EXPECT_NE(a.group, b.group);
+  for (const SuiteItem& a : second.items) EXPECT_EQ(a.id, all.items[a.line - 1].id);
+}
+
+TEST(Suite, AHalfWithoutItemsIsRefused) {
+  schedule::SuiteSpec half = spec(SuiteKind::kDecision);
+  int found = 0;
+  for (const schedule::Half side : {schedule::Half::kFirst, schedule::Half::kSecond}) {
+    half.half = side;
+    try {
+      found += static_cast<int>(parse_suite(half, decision_line(1, "VETO", "train", "g")).items.size());
+    } catch (const InputError& e) {
+      EXPECT_THAT(e.what(), HasSubstr("expected items in both halves"));
+    }
+  }
+  EXPECT_EQ(found, 1);
+}
+
 }  // namespace
 }  // namespace brinkmap::worker
