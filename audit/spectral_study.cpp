@@ -17,7 +17,6 @@ using schedule::Plan;
 using schedule::RecipeParts;
 using schedule::Results;
 
-constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 constexpr std::array<std::string_view, 5> kSpectral{"alpha", "slope", "k90", "entropy", "stable_rank"};
 constexpr std::array<std::string_view, 3> kControls{"nf4_error", "kurtosis", "depth"};
 

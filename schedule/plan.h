@@ -13,7 +13,7 @@ namespace brinkmap::schedule {
 struct Row {
   std::uint32_t model = 0;  // index in Job::models
   std::string recipe;
-  std::string label;           // "evaluator-5m/q4_k_m", unique
+  std::string label;           // "llama-1m/q4_k_m", unique
   std::uint32_t baseline = 0;  // index in Plan::rows of the model's baseline row
   // The recipe with its matrices selected and listed; `recipe` itself where it selects none.
   std::string resolved = {};

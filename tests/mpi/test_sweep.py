@@ -165,7 +165,7 @@ class Study(Sweep):
 
     def test_one_digest_for_any_ranks_and_threads(self):
         r = self.run_job("--threads", "1")
-        self.assertIn("dirsup", r.stdout)
+        self.assertIn("direction", r.stdout)
         self.assertNotIn("Failed units", r.stdout)
         expected = self.digest()
         for ranks, threads in [(1, 2), (2, 1), (3, 1)]:

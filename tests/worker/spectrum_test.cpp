@@ -37,12 +37,13 @@ TEST(Spectrum, FitsWeightwatcherOnTenMatricesOfThreeShapes) {
   EXPECT_EQ(calls, 10u);
   EXPECT_EQ(expected.size(), 10u);
   for (const MatrixSpectrum& s : spectra)
-    for (const auto& [key, value] : expected.at(s.name).items()) {
+    for (const auto& entry : expected.at(s.name).items()) {
+      const std::string& key = entry.key();
       const auto fields = spectrum_fields();
       const auto field =
           std::find_if(fields.begin(), fields.end(), [&](const SpectrumField& f) { return f.name == key; });
       ASSERT_NE(field, fields.end()) << key;
-      EXPECT_NEAR(s.*field->value, value.get<double>(), 1e-6 * std::abs(value.get<double>()))
+      EXPECT_NEAR(s.*field->value, entry.value().get<double>(), 1e-6 * std::abs(entry.value().get<double>()))
           << s.name << " " << key;
     }
 }

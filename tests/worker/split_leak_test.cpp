@@ -24,6 +24,7 @@ std::string refusal_of(const std::vector<SuiteItem>& items) {
   Suite suite;
   suite.spec.file = "s.jsonl";
   suite.items = items;
+  for (std::size_t i = 0; i < items.size(); ++i) suite.items[i].line = i + 1;
   try {
     check_split(suite);
   } catch (const InputError& e) {
