@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -26,6 +27,7 @@ class StoreTest : public testing::Test {
   static void SetUpTestSuite() {
     int ready = 0;
     MPI_Initialized(&ready);
+    setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);  // no daemon: mpi/mpi_communicator.cpp says why
     if (!ready) MPI_Init(nullptr, nullptr);  // one process without mpirun; finalized when the process ends
   }
   void SetUp() override {
