@@ -34,9 +34,10 @@ constexpr double kOrphanPatience = 6;
 // From the end of preparing to the last rank's Hello; ranks read the suites and map the models in that time.
 constexpr double kHelloPatience = 300;
 
-// Prepares the job on another thread, while the other ranks are told that the root lives and help with
-// spectra.
-Prepared prepare_with_ranks(const SweepOptions& options, const Communicator& communicator, int threads) {
+// Prepares the job on another thread, while the other ranks and whoever watches the lock are told that the root
+// lives, and the ranks help with spectra.
+Prepared prepare_with_ranks(const SweepOptions& options, const Communicator& communicator, int threads,
+                            const FileLock& lock) {
   constexpr std::chrono::milliseconds kStep{5};
   SpectraFarm farm;
   SpectraMeans means;
@@ -54,6 +55,7 @@ Prepared prepare_with_ranks(const SweepOptions& options, const Communicator& com
     farm.step(communicator);
     if (now_seconds() - said < options.timing.heartbeat) continue;
     for (int r = 1; r < communicator.size(); ++r) communicator.send(r, kHeartbeatTag, {});
+    lock.touch();
     said = now_seconds();
   }
   return future.get();
@@ -71,7 +73,7 @@ std::string unlike(const Hello& hello, const Provenance& machine, const std::str
 
 // Throws InputError when a rank cannot take part or does not answer.
 void await_hellos(const Communicator& communicator, const Provenance& machine, const std::string& hash,
-                  const Timing& timing) {
+                  const Timing& timing, const FileLock& lock) {
   std::vector<bool> here(static_cast<std::size_t>(communicator.size()), false);
   int missing = communicator.size() - 1;
   const double start = now_seconds();
@@ -91,6 +93,7 @@ void await_hellos(const Communicator& communicator, const Provenance& machine, c
       throw InputError("mpirun", "", std::to_string(missing) + " ranks do not answer");
     if (now - said > timing.heartbeat) {
       for (int r = 1; r < communicator.size(); ++r) communicator.send(r, kHeartbeatTag, {});
+      lock.touch();
       said = now;
     }
     pause.step(message.has_value());
@@ -111,10 +114,11 @@ std::vector<std::uint8_t> chosen_rows(const Plan& plan, const std::string& patte
 }
 
 // What a resume finds: units that are done and intact stay, everything else is computed.
-std::vector<UnitState> state_in_file(Store& store, const Plan& plan) {
+std::vector<UnitState> state_in_file(Store& store, const Plan& plan, const FileLock& lock) {
   std::vector<UnitState> states;
   std::size_t done = 0, failed = 0;
   for (const schedule::Unit& unit : plan.units) {
+    lock.touch();
     const UnitStatus status = store.verified_status(unit.id);
     done += status == UnitStatus::kDone ? 1 : 0;
     failed += status == UnitStatus::kFailed ? 1 : 0;
@@ -140,7 +144,7 @@ Opened open_sweep(const SweepOptions& options, const Communicator& communicator,
   if (!folder.empty() && !std::filesystem::is_directory(folder))
     throw InputError(options.out, "", "cannot be created: there is no folder " + folder.string());
   o.lock.emplace(FileLock::coordinator(options.out, kOrphanPatience));
-  o.prepared = prepare_with_ranks(options, communicator, threads);
+  o.prepared = prepare_with_ranks(options, communicator, threads, *o.lock);
   chosen_rows(o.prepared.plan, options.rows);
   std::error_code ignored;
   std::filesystem::remove(options.out + ".tmp", ignored);
@@ -171,8 +175,10 @@ int conclude(const SweepOptions& options, const Plan& plan, Store& store, bool a
   reduce_rows(store, plan, beat);
   // The file decides, not the table of leases: whatever is not intact on disk is left for a resume.
   std::size_t left = 0;
-  for (const schedule::Unit& unit : plan.units)
+  for (const schedule::Unit& unit : plan.units) {
+    beat();
     left += store.verified_status(unit.id) == UnitStatus::kTodo ? 1 : 0;
+  }
   if (left == 0) store.mark_complete(true);
   if (!options.quiet) fmt::print("{}", audit::to_short_text(audit::make_report(store.results())));
   if (left == 0) return 0;
@@ -187,12 +193,12 @@ void conduct(const SweepOptions& options, const Communicator& communicator, cons
              Stop& stop) {
   const Plan& plan = o.prepared.plan;
   UnitQueue queue(plan, place.tools);
-  await_hellos(communicator, o.machine, plan.job_hash, options.timing);
+  await_hellos(communicator, o.machine, plan.job_hash, options.timing, *o.lock);
   CoordinatorOptions co;
   co.limit = options.limit;
   co.rows = chosen_rows(plan, options.rows);
   co.timing = options.timing;
-  const std::vector<UnitState> states = state_in_file(*place.store, plan);
+  const std::vector<UnitState> states = state_in_file(*place.store, plan, *o.lock);
   Coordinator coordinator(communicator, plan, states, co,
                           [&queue](const std::vector<std::uint32_t>& units) { queue.lease(units); });
   spdlog::info("{} units of {} rows on {} ranks", plan.units.size(), plan.rows.size(), communicator.size());
@@ -214,7 +220,10 @@ void conduct(const SweepOptions& options, const Communicator& communicator, cons
     return;
   }
   stop.exit_code = conclude(options, plan, *place.store, coordinator.all_done(),
-                            [&] { coordinator.heartbeat(now_seconds()); });
+                            [&] {
+                              coordinator.heartbeat(now_seconds());
+                              o.lock->touch();
+                            });
 }
 
 // Runs a step and turns what it throws into a message and an exit code; 0 when it throws nothing.
