@@ -1,9 +1,7 @@
 """Judges end to end: a model that labels, a sample given out, labels read back. usage: test_judges.py PROGRAM"""
 import json
-import os
 import pathlib
 import shutil
-import subprocess
 import sys
 import tempfile
 import unittest
@@ -16,21 +14,15 @@ except ImportError as missing:
     sys.exit(77)
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import test_sweep  # noqa: E402
 import tiny_job  # noqa: E402
+from test_sweep import call  # noqa: E402
 
-PROGRAM = sys.argv.pop(1)
+test_sweep.PROGRAM = sys.argv.pop(1)
 LENIENT = "gate: {veto_to_approve: 1000, refusal_drop_pp: 100}\n"
 SECOND = ('  - {id: second, kind: judge, suite: refusal, model: judge.gguf, '
           'template: "to {prompt} it said {response} so it is "}\n')
 HUMAN = "  - {id: human, kind: judge, suite: refusal, labels_file: labelled.jsonl}\n"
-MPI = {"OMPI_MCA_hwloc_base_binding_policy": "none", "OMPI_MCA_mpi_yield_when_idle": "1",
-       "OMPI_MCA_rmaps_base_oversubscribe": "1"}
-if os.getuid() == 0:
-    MPI |= {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
-
-
-def run(*words, **options):
-    return subprocess.run([str(w) for w in words], capture_output=True, text=True, env={**os.environ, **MPI}, **options)
 
 
 class Judges(unittest.TestCase):
@@ -50,20 +42,20 @@ class Judges(unittest.TestCase):
     def sweep(cls, name, job, ranks=1):
         (cls.folder / f"{name}.yaml").write_text(job)
         out = cls.folder / f"{name}{ranks}.h5"
-        r = run("mpirun", "-n", ranks, PROGRAM, "run", cls.folder / f"{name}.yaml", "-o", out, "--threads", 1)
+        r = call("run", cls.folder / f"{name}.yaml", "-o", out, "--threads", 1, ranks=ranks)
         assert r.returncode == 0, r.stdout + r.stderr
         return out
 
     def sample(self, name="sample.jsonl", *words):
         file = self.folder / name
-        r = run(PROGRAM, "sample", self.out, "-o", file, *words)
+        r = call("sample", self.out, "-o", file, *words)
         self.assertEqual(r.returncode, 0, r.stderr)
         return [json.loads(line) for line in file.read_text().splitlines()]
 
     def agree(self, lines, *words):
         file = self.folder / "labelled.jsonl"
         file.write_text(tiny_job.lines(lines))
-        return run(PROGRAM, "agree", self.out, "--labels", file, *words)
+        return call("agree", self.out, "--labels", file, *words)
 
     def test_a_model_labels_every_answer_the_same_on_any_number_of_ranks(self):
         with h5py.File(self.out) as f:
@@ -74,7 +66,7 @@ class Judges(unittest.TestCase):
             np.testing.assert_array_equal(margin, ordered[..., -1] - ordered[..., -2])
             np.testing.assert_array_equal(f["second_missing"][:], 0)
         three = self.sweep("second", self.job_text + SECOND + LENIENT, ranks=3)
-        digests = [run(PROGRAM, "status", file, "--digest").stdout for file in (self.out, three)]
+        digests = [call("status", file, "--digest").stdout for file in (self.out, three)]
         self.assertEqual(digests[0], digests[1])
 
     def test_a_sample_is_labelled_and_read_back_by_agree_and_by_a_job(self):
@@ -102,10 +94,10 @@ class Judges(unittest.TestCase):
                 at = rows.index(line["row"]), int(line["id"][1:])
                 self.assertEqual(labels[at], 0 if line["label"] == "FULL_REFUSAL" else 2)
                 self.assertEqual(f["human_weight"][at], line["weight"])
-        report = run(PROGRAM, "report", human, "--csv", self.folder / "csv", "--html", self.folder / "page.html")
+        report = call("report", human, "--csv", self.folder / "csv", "--html", self.folder / "page.html")
         self.assertEqual(report.returncode, 0, report.stderr)
         self.assertIn("human,scorer,refusal,all rows", (self.folder / "csv" / "judges.csv").read_text())
-        self.assertEqual(run(PROGRAM, "gate", human).returncode, 0)
+        self.assertEqual(call("gate", human).returncode, 0)
 
         def no_weight(f):
             f["human_weight"][:] = np.nan
@@ -120,7 +112,7 @@ class Judges(unittest.TestCase):
         shutil.copy(file, copy)
         with h5py.File(copy, "r+") as f:
             change(f)
-        return run(PROGRAM, "gate", copy)
+        return call("gate", copy)
 
     def test_labels_that_do_not_fit_are_refused_with_their_line(self):
         lines = self.sample("other.jsonl", "--per-stratum", 2)
@@ -143,15 +135,15 @@ class Judges(unittest.TestCase):
         (self.folder / "wrong.jsonl").write_text(tiny_job.lines(lines[:1]))
         job = self.job_text + HUMAN.replace("labelled", "wrong") + LENIENT
         (self.folder / "wrong.yaml").write_text(job)
-        run(PROGRAM, "run", self.folder / "wrong.yaml", "-o", self.folder / "wrong.h5")
-        r = run(PROGRAM, "report", self.folder / "wrong.h5")
+        call("run", self.folder / "wrong.yaml", "-o", self.folder / "wrong.h5")
+        r = call("report", self.folder / "wrong.h5")
         self.assertIn("wrong.jsonl: line 1: is a label of another answer", r.stdout.replace("\n", " "))
 
     def test_a_sample_needs_the_model_that_wrote_the_answers(self):
         model, away = self.folder / "tiny.gguf", self.folder / "away.gguf"
         model.rename(away)
         try:
-            r = run(PROGRAM, "sample", self.out)
+            r = call("sample", self.out)
         finally:
             away.rename(model)
         self.assertEqual(r.returncode, 2)

@@ -1,11 +1,14 @@
 # Tests of the whole program: with mpirun on a tiny model, and of its file from Python.
 find_program(PYTHON_OF_DEBIAN python3 PATHS /usr/bin NO_DEFAULT_PATH)
 if(PYTHON_OF_DEBIAN AND TARGET brinkmap)
-  foreach(class Ranks Kinds Study Hybrids Kills Broken Commands)
-    add_test(NAME sweep_${class} COMMAND ${PYTHON_OF_DEBIAN} ${CMAKE_CURRENT_LIST_DIR}/test_sweep.py
+  foreach(test sweep/Ranks sweep/Kinds sweep/Kills sweep/Broken sweep/Commands experiments/Study experiments/Hybrids)
+    string(REPLACE / ";" test ${test})
+    list(GET test 0 file)
+    list(GET test 1 class)
+    add_test(NAME ${file}_${class} COMMAND ${PYTHON_OF_DEBIAN} ${CMAKE_CURRENT_LIST_DIR}/test_${file}.py
              $<TARGET_FILE:brinkmap> ${class})
     # They run several ranks themselves and time out on silence: not beside other tests.
-    set_tests_properties(sweep_${class} PROPERTIES TIMEOUT 600 RUN_SERIAL ON)
+    set_tests_properties(${file}_${class} PROPERTIES TIMEOUT 600 RUN_SERIAL ON)
   endforeach()
   add_test(NAME search COMMAND ${PYTHON_OF_DEBIAN} ${CMAKE_CURRENT_LIST_DIR}/test_search.py
            $<TARGET_FILE:brinkmap>)
