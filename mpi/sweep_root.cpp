@@ -34,8 +34,8 @@ constexpr double kOrphanPatience = 6;
 // From the end of preparing to the last rank's Hello; ranks read the suites and map the models in that time.
 constexpr double kHelloPatience = 300;
 
-// Prepares the job on another thread, while the other ranks and whoever watches the lock are told that the root
-// lives, and the ranks help with spectra.
+// Prepares the job on another thread, while the other ranks and whoever watches the lock are told that the
+// root lives, and the ranks help with spectra.
 Prepared prepare_with_ranks(const SweepOptions& options, const Communicator& communicator, int threads,
                             const FileLock& lock) {
   constexpr std::chrono::milliseconds kStep{5};
@@ -219,11 +219,10 @@ void conduct(const SweepOptions& options, const Communicator& communicator, cons
     stop.exit_code = fault->exit_code;
     return;
   }
-  stop.exit_code = conclude(options, plan, *place.store, coordinator.all_done(),
-                            [&] {
-                              coordinator.heartbeat(now_seconds());
-                              o.lock->touch();
-                            });
+  stop.exit_code = conclude(options, plan, *place.store, coordinator.all_done(), [&] {
+    coordinator.heartbeat(now_seconds());
+    o.lock->touch();
+  });
 }
 
 // Runs a step and turns what it throws into a message and an exit code; 0 when it throws nothing.
