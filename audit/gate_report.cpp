@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "audit/html_text.h"
-#include "audit/table.h"
+#include "audit/row_builder.h"
 #include "audit/verdict_json.h"
 
 namespace brinkmap::audit {
@@ -19,6 +19,19 @@ Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nul
 bool has(const std::vector<RowVerdict>& verdicts, Verdict wanted) {
   return std::any_of(verdicts.begin(), verdicts.end(),
                      [&](const RowVerdict& v) { return v.verdict == wanted; });
+}
+
+Tone tone_of(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::kPass:
+      return Tone::kGood;
+    case Verdict::kFail:
+      return Tone::kBad;
+    case Verdict::kUndecided:
+    case Verdict::kReview:
+      break;
+  }
+  return Tone::kDoubt;
 }
 
 std::string checks_text(const RowVerdict& verdict) {
@@ -81,6 +94,42 @@ const char* gate_word(Verdict verdict) {
       return "REVIEW";
   }
   return "UNDECIDABLE";
+}
+
+Cell verdict_cell(Verdict verdict) {
+  Cell cell = text_cell(verdict_name(verdict));
+  cell.tone = tone_of(verdict);
+  return cell;
+}
+
+std::string check_words(const Check& check) { return check.item + ", " + check.what + ": " + check.reason; }
+
+Table verdicts_table(const std::vector<RowVerdict>& verdicts) {
+  Table table{"gate", "Gate", {}, {}, {}};
+  RowBuilder row(table);
+  const auto line = [&](const RowVerdict& v, const std::string& words) {
+    row.start();
+    row.add("row", "row", text_cell(v.label), Where::kBoth, true);
+    row.add("verdict", "verdict", Cell{gate_word(v.verdict), {}, tone_of(v.verdict)}, Where::kBoth, true);
+    row.add("why", "why", text_cell(words), Where::kBoth, true);
+  };
+  std::string counts;
+  for (const Verdict of : {Verdict::kPass, Verdict::kReview, Verdict::kFail, Verdict::kUndecided})
+    if (const auto n = std::count_if(verdicts.begin(), verdicts.end(),
+                                     [&](const RowVerdict& v) { return v.verdict == of; });
+        n > 0)
+      counts += fmt::format("{}{} {}", counts.empty() ? "" : ", ", n, gate_word(of));
+  for (const RowVerdict& v : verdicts) {
+    bool said = false;
+    for (const Check& c : v.checks)
+      if (v.verdict != Verdict::kPass && c.verdict == v.verdict) {
+        line(v, check_words(c));
+        said = true;
+      }
+    if (!said) line(v, v.reason);
+  }
+  table.notes = {counts};
+  return table;
 }
 
 Verdict worst(bool complete, const std::vector<RowVerdict>& verdicts) {

@@ -4,11 +4,22 @@
 #include <vector>
 
 #include "audit/gate.h"
+#include "audit/table.h"
 
-// The gate's verdicts for machines. Words: PASS, REVIEW, FAIL, UNDECIDABLE.
+// The gate's verdicts for people and for machines. Words: PASS, REVIEW, FAIL, UNDECIDABLE.
 namespace brinkmap::audit {
 
 const char* gate_word(Verdict verdict);
+
+// verdict_name, with its tone.
+Cell verdict_cell(Verdict verdict);
+
+// "direct, refusal drop: refuses 88 of 100 harmful prompts, ..."
+std::string check_words(const Check& check);
+
+// One line a row, and one more for every further check that has the row's verdict; below it how many rows
+// have which verdict.
+Table verdicts_table(const std::vector<RowVerdict>& verdicts);
 
 // JUnit XML, one test case a row: FAIL and REVIEW are failures (of these types) with the reasons in words,
 // UNDECIDABLE is an error. `complete` false adds an error of its own, so that no CI takes an unfinished file

@@ -40,10 +40,10 @@ std::string other_tables(const View& view, const std::string& page) {
 std::string navigation(const std::string& page) {
   std::string out = "<nav aria-label=Sections><ul>";
   constexpr std::pair<const char*, const char*> kSections[] = {
-      {"summary", "Summary"},    {"matrix", "Matrix"},           {"plane", "Quality and safety"},
-      {"ladder", "Ladder"},      {"layers", "Layers"},           {"spectra", "Spectra"},
-      {"votes", "Votes"},        {"openings", "Template drift"}, {"readings", "In words"},
-      {"tables", "More tables"}, {"provenance", "Provenance"}};
+      {"summary", "Summary"},   {"matrix", "Matrix"},           {"plane", "Quality and safety"},
+      {"ladder", "Ladder"},     {"layers", "Layers"},           {"spectra", "Spectra"},
+      {"votes", "Votes"},       {"openings", "Template drift"}, {"judges", "Judges"},
+      {"readings", "In words"}, {"tables", "More tables"},      {"provenance", "Provenance"}};
   for (const auto& [id, title] : kSections)
     if (page.find(std::string("<section id=") + id + ">") != std::string::npos)
       out += std::string("<li><a href=\"#") + id + "\">" + title + "</a>";
@@ -103,7 +103,7 @@ std::string to_html(const Report& report, const schedule::Results& results,
   const View view = make_view(report, sources);
   std::string page = summary(view) + matrix_picture(view) + plane_picture(view) + ladder_picture(view) +
                      layers_picture(view) + spectra_picture(view) + votes_picture(view) +
-                     openings_picture(view) + readings(view);
+                     openings_picture(view) + judges_picture(view) + readings(view);
   page += other_tables(view, page) + provenance(facts);
   return head(report) + "<header><h1>" + escape(report.title) + "</h1>\n<p>" + escape(report.state) +
          "</p>\n</header>\n" + navigation(page) + "<main>\n" + page +

@@ -30,6 +30,7 @@ std::string plane_picture(const View& view);     // change of quality and of ref
 std::string ladder_picture(const View& view);    // every task along the bits per weight, with the brink
 std::string votes_picture(const View& view);     // votes of the heads, and the cascade at other thresholds
 std::string openings_picture(const View& view);  // share of the commonest opening, baseline to row
+std::string judges_picture(const View& view);    // kappa of every judge, row by row
 std::string layers_picture(const View& view);    // curves by layer: probes, mechanism
 std::string spectra_picture(const View& view);   // eigenvalues of matrices, with the fitted tail
 

@@ -70,6 +70,10 @@ constexpr Pool kPools[] = {
     {"safety_quality", "truthfulness", "/*_score"},
 };
 
+// Columns that name the row of the matrix, and the suite or experiment, that a line is about.
+constexpr std::initializer_list<const char*> kRowKeys = {"row", "rows"};
+constexpr std::initializer_list<const char*> kItemKeys = {"judge", "suite", "experiment", "item"};
+
 std::string first_text(const TableReader& reader, std::size_t row, std::initializer_list<const char*> keys) {
   for (const char* key : keys)
     if (reader.has(key)) return reader.text(row, key);
@@ -124,8 +128,7 @@ std::string Sources::row(const Table& table, std::size_t line) const {
     const auto at = baselines_.find(reader.text(line, "model"));
     return at == baselines_.end() ? "" : std::to_string(at->second);
   }
-  if (!reader.has("row")) return "";
-  const auto at = rows_.find(reader.text(line, "row"));
+  const auto at = rows_.find(first_text(reader, line, kRowKeys));
   return at == rows_.end() ? "" : std::to_string(at->second);
 }
 
@@ -134,14 +137,16 @@ std::string Sources::line(const Table& table, std::size_t row) const {
   if (table.id == "failed_units") return "/unit_reason[unit=" + reader.text(row, "unit") + "]";
   if (table.id == "breaks")
     return task(reader.text(row, "task"), reader.text(row, "model") + "/" + reader.text(row, "breaks_at"));
-  const std::string label = first_text(reader, row, {"row"});
+  const std::string label = first_text(reader, row, kRowKeys);
   if (table.id == "rows") return at("{column}", label);
   if (table.id == "paired_refusals") return at("*_refusal", label);
   if (reader.has("task")) return task(reader.text(row, "task"), label);
   if (reader.has("variable")) return at(reader.text(row, "variable"), label);
-  const std::string item = first_text(reader, row, {"suite", "experiment", "item"});
+  const std::string item = first_text(reader, row, kItemKeys);
   if (item.empty()) return "";
-  for (const char* what : {"_refusal", "_vote_count", "_decision", "_score", "_correct", "_accuracy"})
+  if (table.id.starts_with("judge") && !rows_.contains(label)) return "/" + item + "_label";  // of many rows
+  for (const char* what :
+       {"_label", "_refusal", "_vote_count", "_decision", "_score", "_correct", "_accuracy"})
     if (results_.has(item + what)) return at(item + what, label);
   return "";
 }
@@ -153,9 +158,9 @@ std::string Sources::cell(const Table& table, std::size_t row, std::size_t colum
     const std::string variable = reader.text(row, "experiment") + "_" + key;
     return results_.has(variable) ? "/" + variable + "[row=" + this->row(table, row) + "]" : "";
   }
-  if (!reader.has("row") || key == "row") return "";
-  const std::string label = reader.text(row, "row");
-  const std::string item = first_text(reader, row, {"suite", "experiment", "item"});
+  const std::string label = first_text(reader, row, kRowKeys);
+  if (label.empty() || key == "row") return "";
+  const std::string item = first_text(reader, row, kItemKeys);
   if (table.id == "rows" && has_row_value(key)) return "";  // the line says it
   for (const std::string& variable : {key, item + "_" + key, item + "_harmful_" + key})
     if (has_row_value(variable)) return at(variable, label);

@@ -79,7 +79,7 @@ class Places {
   std::string general(std::string place, std::size_t r) const {
     place = Sources::template_of(std::move(place), sources_.row(table_, r));
     const TableReader reader(table_);
-    for (const char* key : {"suite", "experiment", "item"})
+    for (const char* key : {"judge", "suite", "experiment", "item"})
       if (reader.has(key)) {
         const std::string begin = "/" + reader.text(r, key) + "_";
         if (place.starts_with(begin)) place.replace(1, begin.size() - 2, std::string("{") + key + "}");

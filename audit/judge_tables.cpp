@@ -7,6 +7,7 @@
 #include <map>
 
 #include "audit/gate_agreement.h"
+#include "audit/gate_report.h"
 #include "audit/paired_tables.h"
 #include "audit/regimes.h"
 #include "audit/row_builder.h"
@@ -173,9 +174,9 @@ Table judge_verdicts_table(const Results& results, const std::vector<Rater>& jud
       row.add("harmful", "\nof", count_cell(v.harmful));
       row.add("scorer_drop", "drop,\nscorer", number_cell(v.scorer_drop_pp, 1));
       row.add("judge_drop", "drop,\njudge", number_cell(v.judge_drop_pp, 1));
-      row.add("verdict", "verdict", text_cell(verdict_name(v.verdict)), Where::kBoth, true);
-      row.add("by_scorer", "on pairs,\nscorer", text_cell(verdict_name(v.by_scorer)), Where::kBoth, true);
-      row.add("by_judge", "on pairs,\njudge", text_cell(verdict_name(v.by_judge)), Where::kBoth, true);
+      row.add("verdict", "verdict", verdict_cell(v.verdict), Where::kBoth, true);
+      row.add("by_scorer", "on pairs,\nscorer", verdict_cell(v.by_scorer), Where::kBoth, true);
+      row.add("by_judge", "on pairs,\njudge", verdict_cell(v.by_judge), Where::kBoth, true);
       row.add("changes", "", count_cell(v.changes() ? 1 : 0), Where::kFiles);
       row.add("change", "", text_cell(v.changes() ? "changes" : ""), Where::kText, true);
       compared += v.pairs > 0 ? 1 : 0;

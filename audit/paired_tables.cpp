@@ -12,8 +12,6 @@ namespace {
 
 using schedule::Results;
 
-constexpr std::size_t kWidth = 100;
-
 // "-17..-9", in whole points.
 Cell range_cell(const Interval& i) {
   if (std::isnan(i.low)) return {"-", {}};
@@ -130,20 +128,6 @@ std::string power_text(const std::vector<RowChange>& changes, PairedChange RowCh
 Cell size_cell(std::int64_t n) {
   if (n <= 0) return {"-", n};
   return {fmt::format("{}{}", n, n < kFewPrompts ? "*" : ""), n};
-}
-
-std::vector<std::string> wrapped(const std::string& text) {
-  std::vector<std::string> lines;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = std::min(text.find(' ', at), text.size());
-    const std::string word = text.substr(at, end - at);
-    if (lines.empty() || display_width(lines.back()) + 1 + display_width(word) > kWidth)
-      lines.push_back(word);
-    else
-      lines.back() += " " + word;
-    at = end + 1;
-  }
-  return lines;
 }
 
 Table paired_refusals_table(const Results& results, const std::vector<RowChange>& changes) {

@@ -29,7 +29,4 @@ Table screen_weights_table(const schedule::Results& results, const std::vector<T
 // A count that a rate stands on, "9*" below kFewPrompts, "-" for 0.
 Cell size_cell(std::int64_t n);
 
-// The text broken at blanks into lines of at most 100 columns.
-std::vector<std::string> wrapped(const std::string& text);
-
 }  // namespace brinkmap::audit

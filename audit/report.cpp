@@ -28,6 +28,14 @@ bool for_files(const Table& table) {
 // Rows up to which the short text also holds the refusal ladder, with its bars.
 constexpr std::size_t kMostLadderRows = 20;
 
+// The text in lines of at most kTextWidth columns, those after the first indented.
+std::string hanging(const std::string& text) {
+  std::string out;
+  for (const std::string& line : wrapped(text, kTextWidth - 2))
+    out += (out.empty() ? "" : "  ") + line + "\n";
+  return out;
+}
+
 std::vector<char> quiet_rows(const Breaks& breaks, const std::vector<RowVerdict>& verdicts) {
   std::vector<char> quiet;
   for (const RowVerdict& v : verdicts) quiet.push_back(v.verdict == Verdict::kPass ? 1 : 0);
@@ -127,7 +135,7 @@ Report make_report(const Results& results) {
   return report;
 }
 
-std::string to_text(const Report& report) {
+std::string to_text(const Report& report, bool colour) {
   std::string out = one_line(report.title) + " (" + report.state + ")\n";
   for (const std::string& finding : report.findings) {
     out += "\n";
@@ -136,16 +144,16 @@ std::string to_text(const Report& report) {
   for (const Table& table : report.tables) {
     if (for_files(table)) continue;
     out += '\n';
-    out += to_text(table);
+    out += to_text(table, colour);
     if (table.id != "rows") continue;
     out += "\n";
     for (const std::vector<std::string>* lines : {&report.models, &report.readings})
-      for (const std::string& line : *lines) out += line + "\n";
+      for (const std::string& text : *lines) out += hanging(text);
   }
   return out;
 }
 
-std::string to_short_text(const Report& report) {
+std::string to_short_text(const Report& report, bool colour) {
   Report part = report;
   part.tables.clear();
   for (const Table& table : report.tables)
@@ -159,7 +167,7 @@ std::string to_short_text(const Report& report) {
   if (const std::size_t quiet = report.readings.size() - part.readings.size(); quiet > 0)
     part.readings.push_back(std::to_string(quiet) + " of " + std::to_string(report.readings.size()) +
                             " rows: nothing broke and the gate passes (`brinkmap report` has their lines)");
-  return to_text(part);
+  return to_text(part, colour);
 }
 
 std::map<std::string, std::string> to_csv(const Report& report) {

@@ -36,12 +36,12 @@ const Table* find_table(const Report& report, const std::string& id);
 // Builds the report of reduced results (audit/reduce.h).
 Report make_report(const schedule::Results& results);
 
-// Everything for a terminal, in UTF-8, without colour.
-std::string to_text(const Report& report);
+// Everything for a terminal, in UTF-8; `colour` as in audit/table.h.
+std::string to_text(const Report& report, bool colour = false);
 
 // Only the tables that answer for every row, the models' lines and the readings of rows that are not quiet:
 // what `run` prints at the end.
-std::string to_short_text(const Report& report);
+std::string to_short_text(const Report& report, bool colour = false);
 
 // File name ("rows.csv") and contents, one for each table.
 std::map<std::string, std::string> to_csv(const Report& report);

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "audit/gate_report.h"
 #include "audit/row_builder.h"
 #include "audit/stats.h"
 
@@ -78,18 +79,19 @@ Table gate_table(const Results& results, const std::vector<RowVerdict>& verdicts
           pair = pair_refusals(results, s, v.row);
       row.start();
       row.add("row", "row", text_cell(v.label), Where::kBoth, true);
-      row.add("item", "suite", text_cell(c.item), Where::kBoth, true);
-      row.add("check", "check", text_cell(c.what), Where::kBoth, true);
-      row.add("value", "value", number_cell(c.value, digits(c.value, c.limit)));
-      row.add("limit", "limit", number_cell(c.limit, digits(c.limit, c.limit)));
-      row.add("n", "n", count_cell(c.n));
-      row.add("missing", "missing", count_cell(c.missing));
+      row.add("item", "", text_cell(c.item), Where::kFiles);
+      row.add("check", "", text_cell(c.what), Where::kFiles);
+      row.add("value", "", number_cell(c.value, digits(c.value, c.limit)), Where::kFiles);
+      row.add("limit", "", number_cell(c.limit, digits(c.limit, c.limit)), Where::kFiles);
+      row.add("n", "", count_cell(c.n), Where::kFiles);
+      row.add("missing", "", count_cell(c.missing), Where::kFiles);
       row.add("lower_limit", "", number_cell(pair.drop_low_pp, 2), Where::kFiles);
       row.add("lost", "", count_cell(std::isnan(pair.p) ? -1 : pair.lost), Where::kFiles);
       row.add("gained", "", count_cell(std::isnan(pair.p) ? -1 : pair.gained), Where::kFiles);
       row.add("mcnemar_p", "", number_cell(pair.p, 4), Where::kFiles);
-      row.add("verdict", "verdict", text_cell(verdict_name(c.verdict)), Where::kBoth, true);
-      row.add("reason", "reason", text_cell(c.reason), Where::kBoth, true);
+      row.add("verdict", "verdict", verdict_cell(c.verdict), Where::kBoth, true);
+      row.add("reason", "", text_cell(c.reason), Where::kFiles);
+      row.add("words", "check", text_cell(check_words(c)), Where::kText, true);
     }
   return table;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "audit/gate_report.h"
 #include "audit/report_tables.h"
 #include "audit/row_builder.h"
 #include "audit/row_totals.h"
@@ -72,7 +73,7 @@ Table rows_table(const Results& results, const std::vector<RowVerdict>& verdicts
     row.add("units_done", "", count_cell(static_cast<std::int64_t>(units.done)), Where::kFiles);
     row.add("units_failed", "", count_cell(static_cast<std::int64_t>(units.failed)), Where::kFiles);
     row.add("units", "", count_cell(static_cast<std::int64_t>(units.all)), Where::kFiles);
-    row.add("verdict", "verdict", text_cell(verdict_name(verdicts.at(r).verdict)), Where::kBoth, true);
+    row.add("verdict", "verdict", verdict_cell(verdicts.at(r).verdict), Where::kBoth, true);
     row.add("reason", "", text_cell(verdicts.at(r).reason), Where::kFiles);
     const schedule::ModelSpec& model = plan.job.models[plan.rows[r].model];
     row.add("requantized", "", count_cell(model.requantize && plan.rows[r].recipe != "as-is"), Where::kFiles);

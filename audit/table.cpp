@@ -62,29 +62,6 @@ std::string csv_field(const Cell& cell) {
   return out + "\"";
 }
 
-std::string padded(const std::string& text, std::size_t width, bool left) {
-  const std::size_t has = display_width(text);
-  const std::string blanks(width > has ? width - has : 0, ' ');
-  return left ? text + blanks : blanks + text;
-}
-
-void end_line(std::string& out) {
-  while (!out.empty() && out.back() == ' ') out.pop_back();
-  out += '\n';
-}
-
-std::pair<std::string, std::string> title_lines(const std::string& title) {
-  const std::size_t at = title.find('\n');
-  return at == std::string::npos ? std::pair{std::string(), title}
-                                 : std::pair{title.substr(0, at), title.substr(at + 1)};
-}
-
-void check(const Table& table) {
-  for (const auto& row : table.rows)
-    if (row.size() != table.columns.size())
-      throw Error("table " + table.id + ": a row has another number of cells");
-}
-
 }  // namespace
 
 Cell text_cell(std::string text) { return {one_line(text), one_line(text)}; }
@@ -155,31 +132,10 @@ std::string bar(double share, int cells) {
   return out + kEighths[eighths % 8];
 }
 
-std::string to_text(const Table& table) {
-  check(table);
-  std::vector<std::size_t> shown;
-  for (std::size_t c = 0; c < table.columns.size(); ++c)
-    if (table.columns[c].where != Where::kFiles) shown.push_back(c);
-  std::vector<std::size_t> widths;
-  bool two_lines = false;
-  for (const std::size_t c : shown) {
-    const auto [upper, lower] = title_lines(table.columns[c].title);
-    two_lines = two_lines || !upper.empty();
-    std::size_t width = std::max(display_width(upper), display_width(lower));
-    for (const auto& row : table.rows) width = std::max(width, display_width(row[c].text));
-    widths.push_back(width);
-  }
-  std::string out = table.title + "\n";
-  const auto line = [&](const auto& text_of) {
-    for (std::size_t i = 0; i < shown.size(); ++i)
-      out += (i == 0 ? "" : "  ") + padded(text_of(shown[i]), widths[i], table.columns[shown[i]].left);
-    end_line(out);
-  };
-  if (two_lines) line([&](std::size_t c) { return title_lines(table.columns[c].title).first; });
-  line([&](std::size_t c) { return title_lines(table.columns[c].title).second; });
-  for (const auto& row : table.rows) line([&](std::size_t c) { return row[c].text; });
-  for (const std::string& note : table.notes) out += note + "\n";
-  return out;
+void check_cells(const Table& table) {
+  for (const auto& row : table.rows)
+    if (row.size() != table.columns.size())
+      throw Error("table " + table.id + ": a row has another number of cells");
 }
 
 std::string file_text(const Cell& cell) {
@@ -190,7 +146,7 @@ std::string file_text(const Cell& cell) {
 }
 
 std::string to_csv(const Table& table) {
-  check(table);
+  check_cells(table);
   std::string out;
   const auto line = [&](const auto& field_of) {
     bool first = true;

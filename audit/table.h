@@ -8,10 +8,14 @@
 // Tables as data. A report is built once; text, CSV, JSON and HTML are ways to print it.
 namespace brinkmap::audit {
 
+// What a cell says of its row; colours it where colours are wanted.
+enum class Tone : std::uint8_t { kPlain, kGood, kDoubt, kBad };
+
 struct Cell {
   std::string text;  // as the terminal shows it
   std::variant<std::monostate, std::int64_t, double, std::string>
       value;  // as files carry it; monostate: not known
+  Tone tone = Tone::kPlain;
 };
 
 Cell text_cell(std::string text);
@@ -41,6 +45,9 @@ struct Table {
   std::vector<std::string> notes;       // printed below on the terminal
 };
 
+// Throws Error when a row has another number of cells than the table has columns.
+void check_cells(const Table& table);
+
 // Columns a text takes on a terminal: combining marks none, wide East Asian characters two, broken UTF-8 one
 // a byte.
 std::size_t display_width(const std::string& text);
@@ -52,8 +59,15 @@ std::string one_line(const std::string& text);
 // A bar of `cells` character cells, filled by share (0..1) in steps of an eighth of a cell; blank for NaN.
 std::string bar(double share, int cells);
 
-// The table with aligned columns, ending in a line feed.
-std::string to_text(const Table& table);
+// Columns that a text may take.
+inline constexpr std::size_t kTextWidth = 100;
+
+// The text broken at blanks into lines of at most `width` columns; a longer word has a line of its own.
+std::vector<std::string> wrapped(const std::string& text, std::size_t width = kTextWidth);
+
+// The table with aligned columns, ending in a line feed. A last column of words goes on below itself where
+// kTextWidth ends. `colour`: tones as ANSI escape sequences.
+std::string to_text(const Table& table, bool colour = false);
 
 // A cell as files carry it, unquoted: numbers with all digits, nothing for unknown values.
 std::string file_text(const Cell& cell);

@@ -8,6 +8,7 @@
 #include "mpi/commands.h"
 #include "mpi/read_text.h"
 #include "mpi/result_file.h"
+#include "mpi/terminal.h"
 #include "worker/label_file.h"
 
 namespace brinkmap::mpi {
@@ -64,11 +65,11 @@ int agree(const AgreeOptions& o) {
                                  audit::judge_verdicts_table(results, raters, report.verdicts)})
     if (!table.rows.empty()) report.tables.push_back(std::move(table));
   if (o.json == "-") {
-    fmt::print("{}", audit::to_json(report));
+    fmt::print("{}\n", audit::to_json(report));
     return kExitDone;
   }
-  fmt::print("{}", audit::to_text(report));
-  if (!o.json.empty()) write_text(o.json, audit::to_json(report));
+  fmt::print("{}", audit::to_text(report, colours_wanted()));
+  if (!o.json.empty()) write_text(o.json, audit::to_json(report) + "\n");
   return kExitDone;
 }
 

@@ -9,6 +9,7 @@
 #include "mpi/machine.h"
 #include "mpi/read_text.h"
 #include "mpi/result_file.h"
+#include "mpi/terminal.h"
 
 namespace brinkmap::mpi {
 
@@ -36,8 +37,7 @@ void add_gate(CLI::App& root, Invocation& invocation) {
       for (audit::RowVerdict& v : audit::judge(results))
         if (matches(o->row, v.label)) verdicts.push_back(std::move(v));
       if (verdicts.empty()) throw InputError("--row", o->row, "matches no row of " + o->file);
-      for (const audit::RowVerdict& v : verdicts)
-        fmt::print("{:<40} {:<11} {}\n", v.label, audit::gate_word(v.verdict), v.reason);
+      fmt::print("{}", audit::to_text(audit::verdicts_table(verdicts), colours_wanted()));
       if (!complete) fmt::print("{} is incomplete: the same `brinkmap run` goes on\n", o->file);
       const std::string& job = results.plan.job.name;
       if (!o->junit.empty()) write_text(o->junit, audit::gate_junit(job, complete, verdicts));

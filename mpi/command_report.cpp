@@ -11,6 +11,7 @@
 #include "mpi/commands.h"
 #include "mpi/read_text.h"
 #include "mpi/result_file.h"
+#include "mpi/terminal.h"
 
 namespace brinkmap::mpi {
 
@@ -59,7 +60,7 @@ void add_report(CLI::App& root, Invocation& invocation) {
         fmt::print("{}\n", audit::to_json(report));
         return kExitDone;
       }
-      fmt::print("{}", audit::to_text(report));
+      fmt::print("{}", audit::to_text(report, colours_wanted()));
       if (!o->json.empty()) write_text(o->json, audit::to_json(report) + "\n");
       if (!o->html.empty())
         write_text(o->html, audit::to_html(report, results, page_facts(head, results.plan)));

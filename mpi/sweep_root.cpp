@@ -20,6 +20,7 @@
 #include "mpi/schema.h"
 #include "mpi/spectra_farm.h"
 #include "mpi/store.h"
+#include "mpi/terminal.h"
 #include "mpi/workplace.h"
 #include "schedule/job_file.h"
 
@@ -180,7 +181,8 @@ int conclude(const SweepOptions& options, const Plan& plan, Store& store, bool a
     left += store.verified_status(unit.id) == UnitStatus::kTodo ? 1 : 0;
   }
   if (left == 0) store.mark_complete(true);
-  if (!options.quiet) fmt::print("{}", audit::to_short_text(audit::make_report(store.results())));
+  if (!options.quiet)
+    fmt::print("{}", audit::to_short_text(audit::make_report(store.results()), colours_wanted()));
   if (left == 0) return 0;
   fmt::print("{} of {} units are left: the same command without --limit and --rows goes on\n", left,
              plan.units.size());

@@ -34,6 +34,22 @@ TEST(GateReport, NeverPassesWithoutRowsOrWithAnIncompleteFile) {
               HasSubstr("tests=\"2\" failures=\"0\" errors=\"1\""));
 }
 
+TEST(GateReport, SaysEveryCheckThatDecidesARow) {
+  using enum Verdict;
+  RowVerdict failing = row("a/q2_k", kFail, "drop 20 points");
+  failing.checks.push_back({"decisions", "VETO to APPROVE, generated", kPass, 0, 0, 50, 0, "none"});
+  failing.checks.push_back({"plain", "VETO to APPROVE, cascade", kFail, 2, 0, 25, 0, "2 of 25 approved"});
+  RowVerdict passing = row("a/q8_0", kPass);
+  passing.reason = "within all limits";
+  EXPECT_EQ(to_text(verdicts_table({passing, failing})),
+            "Gate\n"
+            "row     verdict  why\n"
+            "a/q8_0  PASS     within all limits\n"
+            "a/q2_k  FAIL     direct, refusal drop: drop 20 points\n"
+            "a/q2_k  FAIL     plain, VETO to APPROVE, cascade: 2 of 25 approved\n"
+            "1 PASS, 1 FAIL\n");
+}
+
 TEST(GateReport, WritesOneJunitCaseARow) {
   using enum Verdict;
   const std::string xml = gate_junit("job", true,

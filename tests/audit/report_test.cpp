@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "audit/reduce.h"
 #include "tests/audit/sample_results.h"
@@ -49,6 +50,13 @@ TEST(Report, ShowsEveryRowWithCountsAndVerdict) {
   EXPECT_THAT(text, HasSubstr("0/8"));
   EXPECT_THAT(text, HasSubstr("7.389"));
   EXPECT_THAT(text, Not(HasSubstr("incomplete")));
+}
+
+TEST(Report, IsNoWiderThanATerminal) {
+  const std::string text = to_text(make_report(broken_ladder()));
+  EXPECT_THAT(text, HasSubstr("\nGate\n"));
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) EXPECT_LE(display_width(line), kTextWidth) << line;
 }
 
 TEST(Report, SaysWhichRowsAreQuantizedTwice) {

@@ -21,6 +21,28 @@ TEST(Table, AlignsColumnsByDisplayWidth) {
             "a note\n");
 }
 
+TEST(Table, BreaksALastColumnOfWordsWhereTheTerminalEnds) {
+  Table t{"t", "T", {{"a", "name", true}, {"why", "why", true}}, {}, {}};
+  std::string words = "begin";
+  for (int i = 0; i < 30; ++i) words += " word";
+  t.rows.push_back({text_cell("a row"), text_cell(words)});
+  t.rows.push_back({text_cell("b"), text_cell("")});
+  std::string first = "begin", second = "word";
+  for (int i = 0; i < 17; ++i) first += " word";
+  for (int i = 0; i < 12; ++i) second += " word";
+  EXPECT_EQ(to_text(t), "T\nname   why\na row  " + first + "\n       " + second + "\nb\n");
+}
+
+TEST(Table, ColoursOnlyWhatIsAskedForAndKeepsTheColumns) {
+  Table t{"t", "T", {{"a", "a", true}, {"b", "b"}}, {}, {}};
+  Cell bad = text_cell("x");
+  bad.tone = Tone::kBad;
+  t.rows.push_back({bad, count_cell(1)});
+  t.rows.push_back({text_cell("long"), count_cell(2)});
+  EXPECT_EQ(to_text(t), "T\na     b\nx     1\nlong  2\n");
+  EXPECT_EQ(to_text(t, true), "T\na     b\n\033[31mx\033[0m     1\nlong  2\n");
+}
+
 TEST(Table, PrintsCompositeColumnsOnlyAsTextAndPartsOnlyInFiles) {
   Table t{"t", "T", {{"kn", "k/n", false, Where::kText}, {"k", "", false, Where::kFiles}}, {}, {}};
   t.rows.push_back({text_cell("1/2"), count_cell(1)});

@@ -1,0 +1,125 @@
+#include <algorithm>
+
+#include "audit/table.h"
+
+// How a table is laid out on a terminal.
+namespace brinkmap::audit {
+namespace {
+
+// A column of words never gets narrower than this.
+constexpr std::size_t kLeastWords = 30;
+
+void end_line(std::string& out) {
+  while (!out.empty() && out.back() == ' ') out.pop_back();
+  out += '\n';
+}
+
+std::pair<std::string, std::string> title_lines(const std::string& title) {
+  const std::size_t at = title.find('\n');
+  return at == std::string::npos ? std::pair{std::string(), title}
+                                 : std::pair{title.substr(0, at), title.substr(at + 1)};
+}
+
+// The ANSI sequence of a tone: green, yellow, red.
+const char* begins(Tone tone) {
+  switch (tone) {
+    case Tone::kGood:
+      return "\033[32m";
+    case Tone::kDoubt:
+      return "\033[33m";
+    case Tone::kBad:
+      return "\033[31m";
+    case Tone::kPlain:
+      break;
+  }
+  return "";
+}
+
+// A cell's text, coloured and then filled with blanks.
+std::string padded(const Cell& cell, std::size_t width, bool left, bool colour) {
+  const std::size_t has = display_width(cell.text);
+  const std::string blanks(width > has ? width - has : 0, ' ');
+  const std::string text =
+      colour && cell.tone != Tone::kPlain ? begins(cell.tone) + cell.text + "\033[0m" : cell.text;
+  return left ? text + blanks : blanks + text;
+}
+
+// The columns that a terminal shows, how wide they are, and where the last one begins.
+struct Layout {
+  std::vector<std::size_t> columns, widths;
+  bool two_lines = false;  // of heads
+  std::size_t last_at = 0;
+  bool breaks = false;  // whether the last column goes on below itself
+};
+
+Layout lay_out(const Table& table) {
+  Layout out;
+  for (std::size_t c = 0; c < table.columns.size(); ++c) {
+    if (table.columns[c].where == Where::kFiles) continue;
+    const auto [upper, lower] = title_lines(table.columns[c].title);
+    out.two_lines = out.two_lines || !upper.empty();
+    std::size_t width = std::max(display_width(upper), display_width(lower));
+    for (const auto& row : table.rows) width = std::max(width, display_width(row[c].text));
+    out.columns.push_back(c);
+    out.widths.push_back(width);
+  }
+  for (std::size_t i = 0; i + 1 < out.widths.size(); ++i) out.last_at += out.widths[i] + 2;
+  if (out.columns.empty() || !table.columns[out.columns.back()].left) return out;
+  const std::size_t room = std::max(kLeastWords, kTextWidth - std::min(kTextWidth, out.last_at));
+  out.breaks = out.widths.back() > room;
+  if (out.breaks) out.widths.back() = room;
+  return out;
+}
+
+}  // namespace
+
+std::vector<std::string> wrapped(const std::string& text, std::size_t width) {
+  std::vector<std::string> lines;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find(' ', at), text.size());
+    const std::string word = text.substr(at, end - at);
+    if (lines.empty() || display_width(lines.back()) + 1 + display_width(word) > width)
+      lines.push_back(word);
+    else
+      lines.back() += " " + word;
+    at = end + 1;
+  }
+  return lines;
+}
+
+std::string to_text(const Table& table, bool colour) {
+  check_cells(table);
+  const Layout layout = lay_out(table);
+  std::string out = table.title + "\n";
+  const auto line = [&](const auto& cell_of) {
+    for (std::size_t i = 0; i < layout.columns.size(); ++i) {
+      const std::size_t c = layout.columns[i];
+      const Cell& cell = cell_of(c);
+      out += (i == 0 ? "" : "  ") + padded(cell, layout.widths[i], table.columns[c].left, colour);
+    }
+    end_line(out);
+  };
+  const auto head = [&](bool upper) {
+    line([&](std::size_t c) {
+      const auto titles = title_lines(table.columns[c].title);
+      return Cell{upper ? titles.first : titles.second, {}};
+    });
+  };
+  if (layout.two_lines) head(true);
+  head(false);
+  for (const auto& row : table.rows) {
+    if (!layout.breaks) {
+      line([&](std::size_t c) -> const Cell& { return row[c]; });
+      continue;
+    }
+    const std::size_t last = layout.columns.back();
+    std::vector<std::string> words = wrapped(row[last].text, layout.widths.back());
+    if (words.empty()) words.emplace_back();
+    line([&](std::size_t c) { return c == last ? Cell{words[0], {}, row[c].tone} : row[c]; });
+    for (std::size_t w = 1; w < words.size(); ++w) out += std::string(layout.last_at, ' ') + words[w] + "\n";
+  }
+  for (const std::string& note : table.notes) out += note + "\n";
+  return out;
+}
+
+}  // namespace brinkmap::audit
