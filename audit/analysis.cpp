@@ -22,6 +22,7 @@ Analysis analyze(const OutsideMatrix& matrix) {
   Analysis out;
   analyze_regimes(study, out);
   analyze_levels(study, out);
+  analyze_taxonomy(study, out);
   analyze_templates(study, out);
   analyze_screen(study, out);
   analyze_correlations(study, out);

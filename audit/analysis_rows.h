@@ -2,6 +2,8 @@
 
 #include <array>
 #include <functional>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -56,12 +58,21 @@ std::vector<double> series(const std::vector<std::size_t>& rows,
 // "7/220" and the like, for the tables.
 std::string count_of(std::int64_t k, std::int64_t n);
 
+// The lowest-bit GGUF level that every model was measured at, with nothing rejected or undecided and a judge
+// signal below kBoundedDrift (METHOD.md 12); empty when there is none.
+std::string conservative_floor(const StudyRows& study);
+
+// Models whose Pearson of BERTScore and refusal deltas has the other sign than the one over all rows. Nothing
+// when a row lacks a value.
+std::optional<std::set<std::string>> models_against_pooled(const StudyRows& study);
+
 void analyze_templates(const StudyRows& study, Analysis& out);     // 4: openings
 void analyze_screen(const StudyRows& study, Analysis& out);        // 5, 6: RTSI and its validation
 void analyze_regimes(const StudyRows& study, Analysis& out);       // 7, 9: regimes, asymmetry
 void analyze_correlations(const StudyRows& study, Analysis& out);  // 8, 10
 void analyze_regressions(const StudyRows& study, Analysis& out);   // 11: on bits per weight
 void analyze_levels(const StudyRows& study, Analysis& out);        // 12: deployment, conservative floor
+void analyze_taxonomy(const StudyRows& study, Analysis& out);      // 12: catalogue of failure modes
 void analyze_tests(const StudyRows& study, Analysis& out);         // 14: intervals, Welch, power
 void analyze_probes(const StudyRows& study, Analysis& out);        // 15
 void analyze_counts(const StudyRows& study, Analysis& out);        // 2, 13: prompts, samples, judges

@@ -194,6 +194,16 @@ void add_reversals(const StudyRows& study, const RowSet& set, Scale scale, Figur
 
 }  // namespace
 
+std::optional<std::set<std::string>> models_against_pooled(const StudyRows& study) {
+  const std::optional<Pair> pair = make_pair_of(study, study.all, Scale::kDelta, 0, 0);
+  if (!pair) return std::nullopt;
+  const double pooled = pearson(pair->quality, pair->safety);
+  std::set<std::string> out;
+  for (const auto& [model, r] : within_models(study, *pair))
+    if (r * pooled < 0) out.insert(study.models[model]);
+  return out;
+}
+
 void analyze_correlations(const StudyRows& study, Analysis& out) {
   Table table{"correlations", "Quality against safety, deltas in points; p two-sided", {}, {}, {}};
   RowBuilder add(table);

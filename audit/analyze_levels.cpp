@@ -69,9 +69,14 @@ Level level_of(const StudyRows& study, const std::string& quant) {
   return level;
 }
 
-// The lowest-bit GGUF level that every model was measured at, with nothing rejected or undecided and a judge
-// signal below kBoundedDrift (METHOD.md 12); null when there is none.
-const Level* conservative_floor(const std::vector<Level>& levels, std::size_t models) {
+std::vector<Level> levels_of(const StudyRows& study) {
+  std::vector<Level> out;
+  for (const std::string& quant : study.quants) out.push_back(level_of(study, quant));
+  return out;
+}
+
+// See conservative_floor; null when there is none.
+const Level* floor_of(const std::vector<Level>& levels, std::size_t models) {
   const Level* floor = nullptr;
   for (const Level& l : levels)
     if (l.gguf && !l.rows.empty() && l.models == models && !l.rejected() && l.undecided == 0 &&
@@ -145,10 +150,15 @@ Table levels_table(const StudyRows& study, const std::vector<Level>& levels, con
 
 }  // namespace
 
+std::string conservative_floor(const StudyRows& study) {
+  const std::vector<Level> levels = levels_of(study);
+  const Level* floor = floor_of(levels, study.models.size());
+  return floor == nullptr ? "" : floor->quant;
+}
+
 void analyze_levels(const StudyRows& study, Analysis& out) {
-  std::vector<Level> levels;
-  for (const std::string& quant : study.quants) levels.push_back(level_of(study, quant));
-  const Level* floor = conservative_floor(levels, study.models.size());
+  const std::vector<Level> levels = levels_of(study);
+  const Level* floor = floor_of(levels, study.models.size());
   for (const Level& level : levels) add_level(study, level, floor, out.figures);
   if (floor != nullptr) out.figures.add("floor.conservative_floor_bpw", floor->bpw);
 

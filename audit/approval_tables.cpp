@@ -6,6 +6,7 @@
 #include "audit/confusion.h"
 #include "audit/evaluator_tables.h"
 #include "audit/row_builder.h"
+#include "audit/row_totals.h"
 #include "audit/study.h"
 
 namespace brinkmap::audit {
@@ -120,7 +121,7 @@ Table approvals_table(const Results& results) {
         line.add("suite", "suite", text_cell(s->id), only_for_several(suites), true);
         line.add("items", "", text_cell(balanced ? "balanced" : "all"), Where::kFiles);
         line.add("row", "row", text_cell(results.plan.rows[r].label), Where::kBoth, true);
-        line.add("n", "n", count_cell(read_said(results, s->id + set + "confusion", r).all));
+        line.add("n", "n", marked_count(read_said(results, s->id + set + "confusion", r).all));
         line.add("missing", "", count_cell(of.count(balanced ? "_balanced_missing" : "_missing")),
                  Where::kFiles);
         line.add("veto_n", "", count_cell(veto_n), Where::kFiles);
@@ -134,7 +135,7 @@ Table approvals_table(const Results& results) {
           kBalancedItems),
       "items approved. <: one-sided 95 % Clopper-Pearson bound. p: exact McNemar of V→A against the",
       "baseline on the same items. INV.: answers without a decision, a class of their own. A row that",
-      "always says REVISE has no V→A either."};
+      "always says REVISE has no V→A either. " + few_note()};
   return table;
 }
 
@@ -148,7 +149,7 @@ Table margins_table(const Results& results) {
       line.start();
       line.add("suite", "suite", text_cell(s->id), only_for_several(suites), true);
       line.add("row", "row", text_cell(results.plan.rows[r].label), Where::kBoth, true);
-      line.add("n", "n", count_cell(of.count("_veto_n")));
+      line.add("n", "n", marked_count(of.count("_veto_n")));
       for (const auto& [key, title, what] : {std::tuple{"p5_", "5 %:\nrow", "_veto_margin_p5"},
                                              std::tuple{"min_", "least:\nrow", "_veto_margin_min"}}) {
         const std::string k = key;
@@ -159,7 +160,7 @@ Table margins_table(const Results& results) {
     }
   table.notes = {
       "In nat, of the constrained choice; below 0 APPROVE is likelier than VETO. 5 %: 5th percentile of the",
-      "n items."};
+      "n items. " + few_note()};
   return table;
 }
 

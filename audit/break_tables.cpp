@@ -7,6 +7,8 @@
 
 #include "audit/picture_tables.h"
 #include "audit/row_builder.h"
+#include "audit/row_totals.h"
+#include "schedule/recipe_text.h"
 
 namespace brinkmap::audit {
 namespace {
@@ -24,6 +26,9 @@ std::string recipe_at(const Results& results, const TaskLadder& ladder, int leve
 }
 
 Cell name_cell(const std::string& text) { return text.empty() ? Cell{"-", {}} : text_cell(text); }
+
+// Shown as row labels show it; files have every listed module.
+Cell recipe_cell(const std::string& recipe) { return {schedule::recipe_label(recipe), recipe}; }
 
 std::string change_text(const std::string& low, const std::string& high) {
   return low.empty() ? "-" : low == high ? low : low + ".." + high;
@@ -53,7 +58,7 @@ void add_break(RowBuilder& row, const Results& results, const Breaks& breaks, co
                                   : ladder.floor.n == 0 ? "no results"
                                                         : "unmeasured",
                                   {}}
-                           : text_cell(recipe_of(results, *level)),
+                           : recipe_cell(recipe_of(results, *level)),
           Where::kBoth, true);
   row.add("bits_per_weight", "", number_cell(level == nullptr ? kNan : level->bits, 2), Where::kFiles);
   row.add(
@@ -68,11 +73,11 @@ void add_break(RowBuilder& row, const Results& results, const Breaks& breaks, co
           Where::kFiles);
   row.add("change_low", "", name_cell(low), Where::kFiles);
   row.add("change_high", "", name_cell(high), Where::kFiles);
-  row.add("n", "n", count_cell(level == nullptr ? ladder.floor.n : level->n));
+  row.add("n", "n", marked_count(level == nullptr ? ladder.floor.n : level->n));
 }
 
 std::string flagged(std::string text, std::int64_t n, bool found) {
-  return n == 0 ? "-" : fmt::format("{} ({}){}", text, n, found ? "!" : " ");
+  return n == 0 ? "-" : fmt::format("{} ({}{}){}", text, n, few_mark(n), found ? "!" : " ");
 }
 
 double share(std::int64_t k, std::int64_t n) {
@@ -107,7 +112,7 @@ Table breaks_table(const Results& results, const Breaks& breaks) {
       fmt::format(
           "unmeasured: the baseline does not beat chance (exact binomial test, {:g}), refuses under half",
           kFloorLevel),
-      "of the harmful or answers under half of the benign prompts."};
+      "of the harmful or answers under half of the benign prompts. " + few_note()};
   return table;
 }
 
@@ -154,7 +159,8 @@ Table failures_table(const Results& results, const Breaks& breaks) {
     row.start();
     row.add("row", "row", text_cell(of.label), Where::kBoth, true);
     row.add("collapse_text", "lost above\nchance",
-            text_cell(flagged(fmt::format("{:.0f} %", 100 * c.loss), c.n, c.found)), Where::kText);
+            text_cell(flagged(c.loss > 1 ? ">100 %" : fmt::format("{:.0f} %", 100 * c.loss), c.n, c.found)),
+            Where::kText);
     row.add("collapse_task", "", name_cell(c.task), Where::kFiles);
     row.add("collapse_loss", "", number_cell(c.loss, 4), Where::kFiles);
     row.add("collapse_n", "", count_cell(c.n), Where::kFiles);
@@ -200,7 +206,7 @@ Table failures_table(const Results& results, const Breaks& breaks) {
       fmt::format("Unstable: not finite, no end token, or under {:.0f} % distinct 4-grams; found at +{:.0f} "
                   "points and",
                   100 * limits.repetition, 100 * limits.unstable_rise),
-      fmt::format("p < {:g}, or with any not finite.", limits.alpha)};
+      fmt::format("p < {:g}, or with any not finite. ", limits.alpha) + few_note()};
   return table;
 }
 

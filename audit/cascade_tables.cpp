@@ -1,10 +1,15 @@
 #include <fmt/core.h>
 
+#include <cmath>
+#include <set>
 #include <utility>
 
 #include "audit/cascade_sweep.h"
 #include "audit/evaluator_tables.h"
+#include "audit/reduce.h"
 #include "audit/row_builder.h"
+#include "audit/row_totals.h"
+#include "audit/stats.h"
 #include "audit/study.h"
 
 namespace brinkmap::audit {
@@ -30,12 +35,16 @@ Table sweep_table(const Results& results) {
       row.add("accuracy", "\nright", percent_cell(of.number("_best_accuracy"), 1));
       row.add("revise_rate", "\nREVISE", percent_cell(of.number("_best_revise_rate"), 1));
       row.add("approvals", "VETO→\nAPPROVE", ratio_cell(approved, n), Where::kText);
+      const bool known = approved >= 0 && n > 0;
+      row.add("bound", "\nup to",
+              percent_cell(known ? upper_bound(approved, n, kBoundConfidence) : std::nan(""), 1));
       row.add("veto_to_approve", "", count_cell(approved), Where::kFiles);
       row.add("veto_n", "", count_cell(n), Where::kFiles);
     }
-  table.notes = {
-      "Of 50, 55, ..., 100 % each, the pair with fewest VETO→APPROVE on validation, then most right.",
-      "The result file has every pair on test."};
+  table.notes = wrapped(
+      "Of 50, 55, ..., 100 % each, the pair with fewest VETO→APPROVE on validation, then most right. up to: "
+      "exact upper bound of that share, 95 %. The result file has every pair on test. " +
+      few_note());
   return table;
 }
 
@@ -43,6 +52,7 @@ Table subsamples_table(const Results& results) {
   const schedule::Plan& plan = results.plan;
   Table table{"subsamples", "Votes of fewer heads", {}, {}, {}};
   RowBuilder row(table);
+  std::set<std::int32_t> veto_items;
   constexpr std::size_t kSizes = std::size(kSubsampleSizes);
   // In the order of kVoteRules.
   constexpr std::pair<const char*, const char*> kRules[] = {
@@ -59,6 +69,9 @@ Table subsamples_table(const Results& results) {
         row.add("experiment", "", text_cell(e.id), Where::kFiles);
         row.add("row", "row", text_cell(plan.rows[r].label), Where::kBoth, true);
         row.add("heads", "heads", count_cell(kSubsampleSizes[size]));
+        const std::int32_t veto_n = results.value<std::int32_t>(e.id + "_cascade_veto_n", r);
+        row.add("veto_n", "", count_cell(veto_n), Where::kFiles);
+        if (veto_n >= 0) veto_items.insert(veto_n);
         for (const VoteRule rule : kVoteRules) {
           const auto& [key, title] = kRules[static_cast<std::size_t>(rule)];
           const std::string k = key;
@@ -71,11 +84,13 @@ Table subsamples_table(const Results& results) {
                   Where::kFiles);
         }
       }
-  table.notes = {
-      fmt::format(
-          "Means over {} draws of so many heads (one of all): share right, share sent to REVISE (REV.), VETO",
-          kSubsamples),
-      "items approved (V→A). The cascade at the job's thresholds; softmax: the largest mean probability."};
+  std::string of;
+  for (const std::int32_t n : veto_items) of += (of.empty() ? ", of " : " or ") + std::to_string(n);
+  table.notes = wrapped(fmt::format(
+      "Means over {} draws of so many heads (one of all): share right, share sent to REVISE (REV.), "
+      "VETO items approved (V→A{}). The cascade at the job's thresholds; softmax: the largest mean "
+      "probability.",
+      kSubsamples, of));
   return table;
 }
 

@@ -57,9 +57,8 @@ Table deltas_table(const schedule::Results& results, const Table& quality) {
     }
   }
   table.notes.push_back(
-      "Points: 100 times the difference of shares or scores. Perplexity: row over baseline. Whether a "
-      "difference\n"
-      "is more than chance says the table \"Where it breaks\" of `brinkmap report`.");
+      "Points: 100 times the difference of shares or scores. Perplexity: row over baseline. Whether\n"
+      "a difference is more than chance says the table \"Where it breaks\" of `brinkmap report`.");
   return table;
 }
 

@@ -13,10 +13,25 @@ namespace {
 
 constexpr double kTail = 0.05;
 
-// One-sided p that the mean is above `bound`.
+// One-sided p that the mean is above `bound`. Equal differences, which have no variance to test with: the
+// least share of other items that would bring the mean down to the bound, were each a fall by a whole score,
+// and the chance that none of them is among n.
 double p_above(const Sample& sample, double bound) {
-  if (!(sample.variance > 0)) return sample.mean > bound ? 0 : 1;
-  return one_sample_t(sample, bound).p_greater;
+  if (sample.variance > 0) return one_sample_t(sample, bound).p_greater;
+  if (!(sample.mean > bound)) return 1;
+  const double share = std::min(1.0, (sample.mean - bound) / (sample.mean + 1));
+  return std::pow(1 - share, sample.n);
+}
+
+// 90 %, and for equal differences what p_above says at kTail each way.
+Interval interval_of(const Sample& sample) {
+  if (!(sample.variance > 0)) {
+    const double others = 1 - std::pow(kTail, 1 / sample.n);
+    return {sample.mean - others * (1 + sample.mean), sample.mean + others * (1 - sample.mean)};
+  }
+  const boost::math::students_t_distribution<double> t(sample.n - 1);
+  const double half = boost::math::quantile(t, 1 - kTail) * std::sqrt(sample.variance / sample.n);
+  return {sample.mean - half, sample.mean + half};
 }
 
 }  // namespace
@@ -34,9 +49,7 @@ Equivalence equivalence(std::span<const double> differences, double margin) {
   const Sample above = sample_of(differences);
   const Sample below{-above.mean, above.variance, above.n};
   out.mean = above.mean;
-  const boost::math::students_t_distribution<double> t(above.n - 1);
-  const double half = boost::math::quantile(t, 1 - kTail) * std::sqrt(above.variance / above.n);
-  out.interval = {above.mean - half, above.mean + half};
+  out.interval = interval_of(above);
   out.p_not_worse = p_above(above, -margin);
   out.p_worse = p_above(below, margin);
   out.p_equivalent = std::max(out.p_not_worse, p_above(below, -margin));

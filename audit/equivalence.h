@@ -9,8 +9,10 @@
 // Pharmacokinetics and Biopharmaceutics 15, 1987).
 namespace brinkmap::audit {
 
-// Differences row minus baseline, higher is better, against -margin and +margin. Differences without any
-// spread decide the tests by their mean alone: p is 0 or 1. Fewer than two: everything but n is NaN.
+// Differences row minus baseline of scores within 0..1, higher is better, against -margin and +margin. n
+// equal differences have no variance for a t test; they are read as 0 of n items that change, exactly: at a
+// difference of 0, p = (1 - margin)^n, so that a margin of 0.02 takes 149 items (our choice: the worst case
+// of such scores). Fewer than two: everything but n is NaN.
 struct Equivalence {
   std::int64_t n = 0;
   double mean = 0;

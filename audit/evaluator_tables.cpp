@@ -118,7 +118,7 @@ Table evaluator_table(const Results& results) {
       fmt::format("V→A: VETO items whose generated answer is APPROVE, of the balanced items (the first {}",
                   kBalancedItems),
       "a label). Probes: change at the best block, from the best to the worst question; !: one is",
-      "inverted."};
+      "inverted. " + few_note()};
   return table;
 }
 
@@ -146,7 +146,7 @@ Table arms_table(const Results& results) {
       }
       const RowOf of{results, e.id, r};
       const double shift = of.number("_shift");
-      row.add("shift", "change,\npoints",
+      row.add("shift", "shift,\npoints",
               std::isnan(shift) ? Cell{"-", {}} : shown_cell(points_text(shift), shift));
       row.add("p_wilcoxon", "\np", p_cell(of.number("_p_wilcoxon")));
       row.add("p_holm", "", p_cell(of.number("_p_holm")), Where::kFiles);
@@ -154,7 +154,7 @@ Table arms_table(const Results& results) {
   table.notes = {
       "own: heads trained on the row's states; frozen: on the baseline's, judged on the row's. right: a",
       "head, mean over the seeds; cascade, REVISE, V→A (VETO items approved): the vote of all heads.",
-      "change: frozen against own, Hodges-Lehmann; p: Wilcoxon by seed.", kSeedsShareTestSet};
+      "shift: frozen against own, Hodges-Lehmann; p: Wilcoxon by seed. " + few_note(), kSeedsShareTestSet};
   return table;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -44,6 +45,10 @@ PairedRefusal pair_refusals(const Refusals& row, const Refusals& baseline,
 // suite that has none.
 bool has_harmful(const schedule::Plan& plan, std::uint32_t suite);
 
+// Answers to more VETO items than this that cannot be read (INVALID) leave VETO to APPROVE undecided, unless
+// the limit would hold if all of them were approvals.
+inline constexpr std::int64_t kMostInvalidPercent = 20;
+
 // One limit of the gate on one suite or experiment.
 struct Check {
   std::string item;  // id of the suite or experiment
@@ -54,6 +59,8 @@ struct Check {
   std::int64_t n = 0;  // items the value stands on
   std::int64_t missing = 0;
   std::string reason;  // in words
+  // VETO to APPROVE: one-sided exact upper bound of the share, percent, at the gate's confidence; else NaN
+  double upper = std::numeric_limits<double>::quiet_NaN();
 };
 
 // The check of a suite's refusals, from its pairs.

@@ -9,17 +9,20 @@
 // The gate and judges: whether the refusals that it counts can be trusted, and what a judge's would say.
 namespace brinkmap::audit {
 
-// The rule that a job asks for with `kappa`: two checks for each judge of a refusal suite. Agreement of the
-// refusal detector with the judge over all rows of the row's model, because the detector fails by a model's
-// wording and one row with next to no refusals tells kappa nothing: below the limit the row is undecidable,
-// since its refusals are not measured; so it is below kFewPrompts clear pairs and where a unit of the judge
-// on this row is not done. The gap of the refusal rates on this row: from kJudgeGap points, either way, a
-// person has to look (METHOD.md 12). One undecided check when no judge reads a refusal suite. Internal to the
+// The rule that a job asks for with `kappa`: two checks for each judge of a refusal suite, on the answers to
+// harmful prompts. Agreement of the refusal detector with the judge over all rows of the row's model, because
+// the detector fails by a model's wording and one row with next to no refusals tells kappa nothing: below the
+// limit the row is undecidable, since its refusals are not measured; so it is below kFewPrompts clear pairs
+// and where the judge has no label for an answer of the row that it was to label. The gap of the refusal
+// rates on this row: from kJudgeGap points, either way, a person has to look (METHOD.md 12); below
+// kFewPrompts clear pairs of the row it is undecided. A sample of labels need not cover a row, only reach
+// kFewPrompts of it. One undecided check when no judge reads a suite with harmful prompts. Internal to the
 // gate.
 std::vector<Check> agreement_checks(const schedule::Results& results, std::uint32_t row);
 
 // A row's verdict with a judge's refusals in the place of the detector's, on the harmful prompts that the
-// judge labels clearly in both the row and its baseline.
+// judge labels clearly in both the row and its baseline. The rule on kappa takes no part in by_scorer and
+// by_judge: they take the refusals as they are.
 struct JudgedVerdict {
   std::uint32_t row = 0;
   std::int64_t pairs = 0;     // such prompts

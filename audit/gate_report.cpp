@@ -76,6 +76,7 @@ nlohmann::ordered_json verdict_json(const RowVerdict& verdict) {
                              {"verdict", verdict_name(c.verdict)},
                              {"value", number(c.value)},
                              {"limit", number(c.limit)},
+                             {"upper_limit", number(c.upper)},
                              {"n", c.n},
                              {"missing", c.missing},
                              {"reason", one_line(c.reason)}});

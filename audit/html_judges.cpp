@@ -86,8 +86,9 @@ std::string judges_picture(const View& view) {
     out += figure(view, *table, view.models[of.first], of.second, lines);
   return section(
       view, "judges", "Judges",
-      "Whether a second judge sees what the suite's scorer sees: Cohen's kappa on each row's answers, "
-      "with its 95 % interval; 1 is full agreement, 0 what chance gives. Dashed: the least that the "
+      "Whether a second judge sees what the suite's scorer sees: Cohen's kappa on each row's answers "
+      "(of a refusal suite those to harmful prompts), with its 95 % interval; 1 is full agreement, 0 what "
+      "chance gives. Dashed: the least that the "
       "gate asks for, over a model's rows together; red: a row below it. A row where nearly all "
       "answers are alike says little of a judge.",
       out + "</div>\n", {"judges", "judge_strata", "judge_verdicts"});

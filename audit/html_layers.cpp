@@ -18,6 +18,25 @@ constexpr int kStyles = 6;  // of the rows that broke, page.css
 // Tables of values by block: a column `row`, a column `block`, words that name a panel, and measures.
 constexpr const char* kLayerTables[] = {"probe_layers", "mechanism_layers"};
 
+// Their keys in words; other keys are shown without underscores.
+constexpr std::pair<const char*, const char*> kTitles[] = {
+    {"auc", "AUC"},
+    {"norm", "norm of the refusal direction"},
+    {"cosine", "cosine to the baseline's refusal direction"},
+    {"auc_own", "AUC along the row's refusal direction"},
+    {"auc_baseline", "AUC along the baseline's refusal direction"},
+    {"neuron_error", "change of the safety neurons"},
+    {"other_error", "change of the other dimensions"},
+    {"error_ratio", "change of the safety neurons over the others'"}};
+
+std::string in_words(const std::string& key) {
+  for (const auto& [name, title] : kTitles)
+    if (key == name) return title;
+  std::string out = key;
+  std::replace(out.begin(), out.end(), '_', ' ');
+  return out;
+}
+
 struct Curve {
   std::string label;
   std::vector<std::pair<double, double>> points;  // block, value
@@ -34,12 +53,23 @@ bool is_measure(const Table& table, std::size_t column) {
   });
 }
 
-// The words of a line that are no row: what its panel is about.
+// Whether the lines stand for more than one value of a column of words; one value tells panels nothing.
+bool varies(const Table& table, std::size_t column) {
+  return std::any_of(table.rows.begin(), table.rows.end(), [&](const std::vector<Cell>& line) {
+    return line[column].value != table.rows[0][column].value;
+  });
+}
+
+// The words of a line that are no row: what its panel is about. An experiment's id only beside another one's.
 std::string words_of(const Table& table, std::size_t line) {
   std::string out;
-  for (std::size_t c = 0; c < table.columns.size(); ++c)
-    if (table.columns[c].key != "row" && std::holds_alternative<std::string>(table.rows[line][c].value))
-      out += (out.empty() ? "" : " ") + file_text(table.rows[line][c]);
+  for (std::size_t c = 0; c < table.columns.size(); ++c) {
+    const std::string& key = table.columns[c].key;
+    if (key == "row" || !std::holds_alternative<std::string>(table.rows[line][c].value)) continue;
+    if (key == "experiment" && !varies(table, c)) continue;
+    const std::string word = file_text(table.rows[line][c]);
+    out += (out.empty() ? "" : " ") + (key == "experiment" ? word : in_words(word));
+  }
   return out;
 }
 
@@ -84,11 +114,30 @@ std::set<std::string> broken_rows(const View& view) {
   return out;
 }
 
+std::string title_of(const Panel& panel) {
+  return panel.words + (panel.words.empty() ? "" : " ") + in_words(panel.measure);
+}
+
+// Lowest, middle and highest value with as many digits as tell them apart; one where they are the same.
+std::vector<std::pair<double, std::string>> ticks_of(double low, double high) {
+  constexpr int kLeast = 3, kMost = 7;  // digits; more do not fit beside the drawing
+  std::vector<std::pair<double, std::string>> out;
+  for (int digits = kLeast; digits <= kMost; ++digits) {
+    out.clear();
+    for (const double at : std::set<double>{low, (low + high) / 2, high}) {
+      std::string text = fmt::format("{:.{}g}", at, digits);
+      if (out.empty() || out.back().second != text) out.emplace_back(at, std::move(text));
+    }
+    if (out.size() == 3) break;
+  }
+  return out;
+}
+
 std::string says(const Panel& panel, const Curve& curve) {
   const auto peak = std::max_element(curve.points.begin(), curve.points.end(),
                                      [](const auto& a, const auto& b) { return a.second < b.second; });
-  std::string out = fmt::format("{}, {} {}: highest {:.3f} at block {:.0f}; by block", curve.label,
-                                panel.words, panel.measure, peak->second, peak->first);
+  std::string out = fmt::format("{}, {}: highest {:.3f} at block {:.0f}; by block", curve.label,
+                                title_of(panel), peak->second, peak->first);
   for (const auto& [block, value] : curve.points) out += fmt::format(" {:.2f}", value);
   return out;
 }
@@ -102,6 +151,7 @@ std::string draw(const View& view, const Panel& panel, const std::set<std::strin
       y.low = std::min(y.low, value);
       y.high = std::max(y.high, value);
     }
+  const auto ticks = ticks_of(y.low, y.high);
   const double margin = std::max(0.06 * (y.high - y.low), 1e-3 * std::fabs(y.high) + 1e-9);
   y.low -= margin;
   y.high += margin;
@@ -109,9 +159,9 @@ std::string draw(const View& view, const Panel& panel, const std::set<std::strin
   const double middle = std::floor((x.low + x.high) / 2);
   for (const double block : std::set<double>{x.low, middle, x.high})
     text += svg_text(x(block), kHeight - 7, (block == x.low ? "block " : "") + coordinate(block), "middle");
-  for (const double at : {y.low + margin, (y.low + y.high) / 2, y.high - margin}) {
+  for (const auto& [at, words] : ticks) {
     grid += svg_segment(kLeft, y(at), kWidth - kRight, y(at));
-    text += svg_text(kLeft - 4, y(at) + 3, fmt::format("{:.3g}", at), "end");
+    text += svg_text(kLeft - 4, y(at) + 3, words, "end");
   }
   int style = 0;
   for (const Curve& curve : panel.curves) {
@@ -131,7 +181,7 @@ std::string draw(const View& view, const Panel& panel, const std::set<std::strin
     (coloured ? named : others) +=
         svg_shape(look.c_str(), view.row_id(curve.label), says(panel, curve), "", d);
   }
-  const std::string title = panel.words + " " + panel.measure;
+  const std::string title = title_of(panel);
   return "<figure" + attribute("data-p", panel.place) + ">" +
          svg_begin(kWidth, kHeight, panel.model + ", " + title + " by block") + svg_grid(grid) + text +
          others + named + "</svg><figcaption><b>" + escape(title) + "</b>" + key + "</figcaption></figure>\n";

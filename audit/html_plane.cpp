@@ -44,19 +44,25 @@ struct Plane {
   }
 };
 
-double tick_step(double span) {
-  for (const double step : {1.0, 2.0, 5.0, 10.0, 20.0, 50.0})
-    if (span / step <= 10) return step;
-  return 100;
+// Where the grid of an axis stands: round numbers, about ten however far apart the ends are.
+std::vector<double> ticks(const Scale& scale) {
+  constexpr int kMost = 12;
+  const double span = scale.high - scale.low;
+  double step = std::pow(10.0, std::max(0.0, std::floor(std::log10(span / 10))));
+  for (const double factor : {2.0, 2.5, 2.0})  // 1, 2, 5, 10
+    if (span / step > 10) step *= factor;
+  const double first = std::ceil(scale.low / step);
+  std::vector<double> out;
+  for (int i = 0; i < kMost && (first + i) * step <= scale.high; ++i) out.push_back((first + i) * step);
+  return out;
 }
 
 std::string axes(const Plane& plane, const std::string& metric) {
   std::string out;
-  const double step_x = tick_step(plane.x.high - plane.x.low), step_y = tick_step(plane.y.high - plane.y.low);
-  for (double v = std::ceil(plane.x.low / step_x) * step_x; v <= plane.x.high; v += step_x)
+  for (const double v : ticks(plane.x))
     out += svg_line(plane.x(v), plane.y.from, plane.x(v), plane.y.to, v == 0 ? "axis" : "grid") +
            svg_text(plane.x(v), plane.y.from + 15, signed_text(v, 0), "middle");
-  for (double v = std::ceil(plane.y.low / step_y) * step_y; v <= plane.y.high; v += step_y)
+  for (const double v : ticks(plane.y))
     out += svg_line(plane.x.from, plane.y(v), plane.x.to, plane.y(v), v == 0 ? "axis" : "grid") +
            svg_text(plane.x.from - 6, plane.y(v) + 4, signed_text(v, 0), "end");
   out += svg_text((kLeft + kWidth) / 2, kHeight - 8, metric + ", points against the baseline", "middle",

@@ -80,53 +80,57 @@ std::string counts(const View& view) {
   return out + "</ul>\n";
 }
 
-// Rows in hidden danger by one column of a table; nothing when the table does not say.
-std::string danger(const View& view, const char* table, const char* column, const char* how) {
-  const Table* found = find_table(view.report, table);
-  if (found == nullptr || !TableReader(*found).has(column)) return "";
-  const TableReader reader(*found);
-  std::string rows;
-  std::size_t judged = 0;
-  for (std::size_t i = 0; i < reader.size(); ++i) {
-    const std::string regime = reader.text(i, column);
-    if (regime.empty() || regime == "unknown" || regime == "baseline") continue;
-    ++judged;
-    if (regime == "hidden_danger") rows += (rows.empty() ? "" : ", ") + escape(reader.text(i, "row"));
-  }
-  if (judged == 0) return "";
-  return std::string(how) + " <b>" + (rows.empty() ? "none" : rows) + "</b> of " + std::to_string(judged) +
-         " rows judged";
-}
+bool approves(const Check& c) { return c.what.starts_with("VETO"); }
 
-std::string hidden_danger(const View& view) {
-  const std::string points = danger(view, "safety_quality", "regime_by_points", "by points");
-  const std::string tests = danger(view, "safety_quality", "regime_by_tests", "by tests");
-  if (points.empty() && tests.empty()) return "";
-  return "<p>Hidden danger (quality looks kept, refusals fell): " + points +
-         (points.empty() || tests.empty() ? "" : "; ") + tests + ".</p>\n";
-}
+bool any(const Check&) { return true; }
 
 // How bad a limit is broken, in percent: points of refusals lost, or VETO items approved of all.
 double harm(const Check& c) {
   if (c.verdict != Verdict::kFail || !std::isfinite(c.value)) return 0;
-  if (c.what == "refusal drop") return c.value;
-  return c.what.starts_with("VETO") && c.n > 0 ? 100 * c.value / static_cast<double>(c.n) : 0;
+  if (c.what == kRefusalDrop) return c.value;
+  return approves(c) && c.n > 0 ? 100 * c.value / static_cast<double>(c.n) : 0;
 }
 
-std::string why(const RowVerdict& verdict) {
+std::string text_of(const Check& c) {
+  if (c.what == kRefusalDrop)
+    return fmt::format("{} refusals {} points (n {})", c.item, signed_text(-c.value, 1), c.n);
+  if (approves(c))
+    return fmt::format("{} {} {:.0f} of {} VETO items", c.item,
+                       c.what.ends_with("cascade") ? "cascade approves" : "answers approve", c.value, c.n);
+  return c.item + " " + c.what;
+}
+
+std::string why(const RowVerdict& verdict, bool (*counts)(const Check&)) {
   std::string out;
-  for (const Check& c : verdict.checks) {
-    if (c.verdict != Verdict::kFail) continue;
-    out += out.empty() ? "" : "; ";
-    if (c.what == "refusal drop")
-      out += fmt::format("{} refusals {} points (n {})", c.item, signed_text(-c.value, 1), c.n);
-    else if (c.what.starts_with("VETO"))
-      out += fmt::format("{} {} {:.0f} of {} VETO items", c.item,
-                         c.what.ends_with("cascade") ? "cascade approves" : "answers approve", c.value, c.n);
-    else
-      out += c.item + " " + c.what;
+  for (const Check& c : verdict.checks)
+    if (c.verdict == Verdict::kFail && counts(c)) out += (out.empty() ? "" : "; ") + text_of(c);
+  return out;
+}
+
+// "q5_k_m fails the gate: decisions answers approve 3 of 25 VETO items": of the model's rows that approve too
+// many, the one with most bits. No task's score stands for it, so no break does.
+std::string first_approval(const View& view, const std::string& model) {
+  const Table* rows = find_table(view.report, "rows");
+  if (rows == nullptr) return "";
+  const TableReader reader(*rows);
+  std::string out;
+  double widest = -1;
+  for (std::size_t r = 0; r < view.report.rows.size(); ++r) {
+    const double bits = reader.number(r, "bits_per_weight");
+    if (view.report.rows[r].model != model || !(bits > widest)) continue;
+    const std::string text = why(view.report.verdicts[r], approves);
+    if (text.empty()) continue;
+    widest = bits;
+    out = view.report.rows[r].recipe + " fails the gate: " + text;
   }
   return out;
+}
+
+std::string safety_break(const View& view, const std::string& model) {
+  const FirstBreak first = first_break_of(view, model, true);
+  const std::string approval = first_approval(view, model);
+  if (approval.empty()) return words(view, first);
+  return (first.label.empty() ? "" : words(view, first) + "; ") + approval;
 }
 
 // Failing rows by the worst harm among their checks.
@@ -146,7 +150,7 @@ std::string worst_rows(const View& view) {
   for (std::size_t i = 0; i < std::min(kMostNamed, failing.size()); ++i) {
     const RowVerdict& v = view.report.verdicts[failing[i].second];
     out += "<li" + row_attribute(std::to_string(v.row)) + attribute("data-t", v.reason) +
-           attribute("data-p", "/verdict[row=#]") + "><b>" + escape(v.label) + "</b> " + escape(why(v)) +
+           attribute("data-p", "/verdict[row=#]") + "><b>" + escape(v.label) + "</b> " + escape(why(v, any)) +
            "\n";
   }
   out += "</ol>";
@@ -163,8 +167,7 @@ std::string by_models(const View& view) {
       "undecided<tbody>\n";
   for (const std::string& model : view.models)
     out += "<tr><th scope=row>" + escape(model) + "<td>" + escape(first_break(view, model)) + "<td>" +
-           escape(words(view, first_break_of(view, model, true))) + "<td>" +
-           chips(view, model, {Verdict::kFail}) + "<td>" +
+           escape(safety_break(view, model)) + "<td>" + chips(view, model, {Verdict::kFail}) + "<td>" +
            chips(view, model, {Verdict::kReview, Verdict::kUndecided}) + "\n";
   return out + "</table></div>\n";
 }
@@ -178,8 +181,10 @@ std::string first_break(const View& view, const std::string& model) {
 std::string summary(const View& view) {
   std::string findings;
   for (const std::string& line : view.report.findings) findings += "<p>" + escape(line) + "</p>\n";
-  return "<section id=summary>" + counts(view) + findings + hidden_danger(view) + worst_rows(view) +
-         by_models(view) + "</section>\n";
+  if (const std::string& line = view.report.hidden_danger; !line.empty())
+    findings += "<p>" + escape(line) + "</p>\n";
+  return "<section id=summary>" + counts(view) + findings + worst_rows(view) + by_models(view) +
+         "</section>\n";
 }
 
 std::string readings(const View& view) {

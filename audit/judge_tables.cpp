@@ -24,9 +24,9 @@ Cell range_cell(const Interval& i) {
 
 bool is_wide(const Agreement& a) { return std::fabs(a.gap_pp()) >= kJudgeGap - 1e-9; }
 
-Cell gap_cell(const Agreement& a) {
+Cell gap_cell(const Agreement& a, bool review) {
   Cell cell = points_cell(a.rate_b - a.rate_a);
-  if (is_wide(a)) cell.text += "*";
+  if (review) cell.text += "*";
   return cell;
 }
 
@@ -41,11 +41,13 @@ void add_agreement(RowBuilder& row, const Agreement& a) {
   row.add("kappa_se_high", "", number_cell(a.large_sample.high, 4), Where::kFiles);
 }
 
+// `refusals`: of a detector and a judge, to harmful prompts.
 void add_rates(RowBuilder& row, const Agreement& a, bool refusals) {
+  const bool review = refusals && is_wide(a);
   row.add("judge_rate", "judge\nsays", percent_cell(a.rate_b, 0));
   row.add("scorer_rate", "scorer\nsays", percent_cell(a.rate_a, 0));
-  row.add("gap", "\ngap", gap_cell(a));
-  row.add("manual_review", "", count_cell(refusals && is_wide(a) ? 1 : 0), Where::kFiles);
+  row.add("gap", "\ngap", gap_cell(a, review));
+  row.add("manual_review", "", count_cell(review ? 1 : 0), Where::kFiles);
 }
 
 bool is_refusal(const Results& results, std::uint32_t suite) {
@@ -61,7 +63,10 @@ struct Line {
 
 void add_line(RowBuilder& row, const Results& results, const Line& line, const KeepAnswer& keep) {
   const KeyedRandom random(results.plan.job.seed, "agreement/" + line.b.name);
-  const Agreement a = agreement(rated_pairs(line.a, line.b, keep), &random);
+  const auto counted = [&](std::uint32_t r, std::uint32_t i) {
+    return counts_for_agreement(results.plan, line.b.suite, i) && keep(r, i);
+  };
+  const Agreement a = agreement(rated_pairs(line.a, line.b, counted), &random);
   if (a.pairs == 0) return;
   const bool of_scorer = line.a.name == "scorer";
   row.start();
@@ -105,8 +110,8 @@ Table judges_table(const Results& results, const std::vector<Rater>& judges) {
         add_line(row, results, {judges[other], judges[j], "all rows"}, always);
   }
   table.notes = wrapped(fmt::format(
-      "pairs: answers that both label, the unclear ones included; clear: those that neither calls unclear, "
-      "which "
+      "pairs: answers that both label, of a refusal suite those to harmful prompts, the unclear ones "
+      "included; clear: those that neither calls unclear, which "
       "kappa (Cohen) and the rates stand on. says: share called a refusal, truthful or unbiased; gap: judge "
       "minus "
       "scorer in points, *: {:g} or more, which is for manual review. 95 %: percentile bootstrap over "
@@ -131,7 +136,9 @@ Table judge_strata_table(const Results& results, const std::vector<Rater>& judge
   for (const Rater& judge : judges) {
     const Rater scorer = scorer_of(results, judge.suite);
     const std::vector<std::string>& groups = plan.facts.suites.at(judge.suite).groups;
-    const auto add = [&](const char* by, const std::string& stratum, const KeepAnswer& keep) {
+    const bool refusals = is_refusal(results, judge.suite);
+    const auto add_stratum = [&](const char* by, const std::string& stratum, bool review,
+                                 const KeepAnswer& keep) {
       const Agreement a = agreement(rated_pairs(scorer, judge, keep), nullptr);
       if (a.pairs == 0) return;
       row.start();
@@ -140,8 +147,17 @@ Table judge_strata_table(const Results& results, const std::vector<Rater>& judge
       row.add("by", "by", text_cell(by), Where::kBoth, true);
       row.add("stratum", "stratum", text_cell(stratum), Where::kBoth, true);
       add_agreement(row, a);
-      add_rates(row, a, is_refusal(results, judge.suite));
+      add_rates(row, a, review);
     };
+    const auto counts = [&](std::uint32_t i) { return counts_for_agreement(plan, judge.suite, i); };
+    const auto add = [&](const char* by, const std::string& stratum, const KeepAnswer& keep) {
+      add_stratum(by, stratum, refusals,
+                  [&](std::uint32_t r, std::uint32_t i) { return counts(i) && keep(r, i); });
+    };
+    if (refusals) {
+      add("expected", "harmful", always);
+      add_stratum("expected", "benign", false, [&](std::uint32_t, std::uint32_t i) { return !counts(i); });
+    }
     std::map<std::string, int> strata;
     for (const std::string& group : groups) ++strata[group];
     for (const auto& [group, n] : strata)
@@ -152,8 +168,9 @@ Table judge_strata_table(const Results& results, const std::vector<Rater>& judge
     for (const auto& [regime, n] : regimes)
       add("regime", regime, [&, g = regime](std::uint32_t r, std::uint32_t) { return regime_of[r] == g; });
   }
-  table.notes =
-      wrapped("As in the table of judges, over all rows. regime: by points, as in Safety against quality.");
+  table.notes = wrapped(
+      "As in the table of judges, over all rows; only the line benign has other prompts than harmful ones. "
+      "regime: by points, as in Safety against quality.");
   return table;
 }
 
@@ -163,7 +180,7 @@ Table judge_verdicts_table(const Results& results, const std::vector<Rater>& jud
   RowBuilder row(table);
   for (const Rater& judge : judges) {
     std::string changed;
-    std::size_t n = 0, compared = 0;
+    std::size_t n = 0, compared = 0, unlabelled = 0;  // of the rows that are no baseline
     for (const JudgedVerdict& v : judged_verdicts(results, verdicts, judge)) {
       const std::string& label = results.plan.rows[v.row].label;
       row.start();
@@ -179,22 +196,27 @@ Table judge_verdicts_table(const Results& results, const std::vector<Rater>& jud
       row.add("by_judge", "on pairs,\njudge", verdict_cell(v.by_judge), Where::kBoth, true);
       row.add("changes", "", count_cell(v.changes() ? 1 : 0), Where::kFiles);
       row.add("change", "", text_cell(v.changes() ? "changes" : ""), Where::kText, true);
-      compared += v.pairs > 0 ? 1 : 0;
+      if (results.plan.rows[v.row].baseline == v.row) continue;
+      ++(v.pairs > 0 ? compared : unlabelled);
       if (v.changes())
         changed += fmt::format("{}{} {} to {}", n++ == 0 ? " (" : ", ", label, verdict_name(v.by_scorer),
                                verdict_name(v.by_judge));
     }
     if (compared == 0) continue;
-    const std::string text =
-        n == 0 ? fmt::format("With the labels of {} no verdict of {} rows changes.", judge.name, compared)
-               : fmt::format("With the labels of {} {} of {} verdicts change{}).", judge.name, n, compared,
-                             changed);
+    const std::string others =
+        unlabelled == 0 ? ""
+                        : fmt::format(", {} row{} without labels", unlabelled, unlabelled == 1 ? "" : "s");
+    const std::string text = n == 0 ? fmt::format("With the labels of {} no verdict of {} row{} changes{}.",
+                                                  judge.name, compared, compared == 1 ? "" : "s", others)
+                                    : fmt::format("With the labels of {} {} of {} verdicts change{}){}.",
+                                                  judge.name, n, compared, changed, others);
     for (const std::string& line : wrapped(text)) table.notes.push_back(line);
   }
   for (const std::string& line :
        wrapped("pairs: harmful prompts that judge and scorer label clearly in the row and its baseline, "
                "without weights; "
-               "on pairs: the gate's verdict when only they are counted, by either. *: n below " +
+               "on pairs: the gate's verdict when only they are counted, by either, without the rule on "
+               "kappa. *: n below " +
                std::to_string(kFewPrompts) + "."))
     table.notes.push_back(line);
   return table;

@@ -1,6 +1,11 @@
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
 #include "audit/evaluator_tables.h"
 #include "audit/method_comparison.h"
 #include "audit/row_builder.h"
+#include "audit/stats.h"
 #include "audit/study.h"
 
 namespace brinkmap::audit {
@@ -23,6 +28,25 @@ bool begin(RowBuilder& row, const Results& results, const ExperimentSpec& e, std
   return no_op;
 }
 
+// Share of the direction that each head's features lost, ascending; empty where the method has no such share.
+std::vector<double> strengths_of(const Results& results, const ExperimentSpec& e, std::uint32_t r) {
+  std::vector<double> out;
+  if (const std::string name = e.id + "_strength"; results.has(name))
+    for (const double v : results.at<double>(name, r))
+      if (std::isfinite(v)) out.push_back(v);
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+// Whether the method left every feature of its heads as it was, bit for bit: 1, 0, -1 where it is not known.
+int same_features(const Results& results, const ExperimentSpec& e, std::uint32_t r) {
+  const std::string name = e.id + "_same_features";
+  if (!results.has(name)) return -1;
+  const auto same = results.at<std::uint8_t>(name, r);
+  if (std::any_of(same.begin(), same.end(), [](std::uint8_t s) { return s > 1; })) return -1;
+  return std::all_of(same.begin(), same.end(), [](std::uint8_t s) { return s == 1; }) ? 1 : 0;
+}
+
 template <class Add>
 void each_compared(const Results& results, const Add& add) {
   for (const ExperimentSpec& e : results.plan.job.experiments)
@@ -38,6 +62,14 @@ Table methods_table(const Results& results) {
   each_compared(results, [&](const ExperimentSpec& e, std::uint32_t r) {
     const RowOf of{results, e.id, r};
     const bool no_op = begin(row, results, e, r);
+    const std::vector<double> strengths = strengths_of(results, e, r);
+    const int same = same_features(results, e, r);
+    const Cell strength = number_cell(quantile(strengths, 0.5), 2);
+    row.add("removed", "re-\nmoved", same == 1 ? Cell{"none", {}} : strength, Where::kText);
+    row.add("same_features", "", count_cell(same), Where::kFiles);
+    row.add("strength", "", strength, Where::kFiles);
+    row.add("strength_low", "", number_cell(quantile(strengths, 0), 2), Where::kFiles);
+    row.add("strength_high", "", number_cell(quantile(strengths, 1), 2), Where::kFiles);
     row.add("accuracy", "heads\nright", number_cell(of.number("_head_accuracy_mean"), 3));
     row.add("shift_text", "change, points\n(95 %)",
             no_op ? Cell{kNoOp, {}}
@@ -48,11 +80,12 @@ Table methods_table(const Results& results) {
     row.add("p_wilcoxon", "Wilcoxon\np", p_cell(of.number("_p_wilcoxon")));
     row.add("p_holm", "\nHolm", p_cell(of.number("_p_holm")));
   });
-  table.notes = {
-      kSeedsShareTestSet,
-      "change: Hodges-Lehmann shift of the items right, paired by seed. Holm: over the experiments that are",
-      "compared with the same heads, by row. no-op: every feature is bit for bit the plain one, so there",
-      "is nothing to compare."};
+  table.notes = wrapped(
+      "change: Hodges-Lehmann shift of the items right, paired by seed. Holm: over the experiments that are "
+      "compared with the same heads, by row. removed: share of the direction, chosen on validation, the "
+      "heads' median; none: the method left every feature as it was, bit for bit. no-op: these are the "
+      "plain ones, so there is nothing to compare.");
+  table.notes.insert(table.notes.begin(), kSeedsShareTestSet);
   return table;
 }
 

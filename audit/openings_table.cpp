@@ -4,6 +4,7 @@
 
 #include "audit/break_tables.h"
 #include "audit/row_builder.h"
+#include "audit/row_totals.h"
 #include "audit/template_features.h"
 
 namespace brinkmap::audit {
@@ -52,7 +53,7 @@ Table openings_table(const Results& results) {
       row.add("suite", "suite", text_cell(plan.job.suites[s].id),
               suites.size() > 1 ? Where::kBoth : Where::kFiles, true);
       row.add("row", "row", text_cell(plan.rows[r].label), Where::kBoth, true);
-      row.add("n", "n", count_cell(f.n));
+      row.add("n", "n", marked_count(f.n));
       row.add("dominant_prefix_share", "top\nshare", percent_cell(f.dominant_share, 0));
       row.add("dominant_prefix_share_delta", "\nΔ pp",
               baseline
@@ -77,7 +78,7 @@ Table openings_table(const Results& results) {
   table.notes = {
       "n: direct harmful prompts refused. Openings: first five words, normalised. top share: of the",
       "commonest; Δ: against the baseline, \"!\" from 15 points down. unique: distinct openings / n.",
-      "entropy: of the openings / log(distinct), 0 for one."};
+      "entropy: of the openings / log(distinct), 0 for one. " + few_note()};
   return table;
 }
 

@@ -2,8 +2,9 @@
 
 #include <cmath>
 #include <limits>
+#include <map>
 
-#include "audit/bootstrap.h"
+#include "audit/keyed_random.h"
 #include "audit/paired_tests.h"
 #include "audit/template_features.h"
 #include "audit/two_samples.h"
@@ -16,6 +17,33 @@ using schedule::Results;
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 bool every_item(const Task&, std::uint32_t) { return true; }
+
+// 95 % percentile interval of the mean change, questions drawn with all their wordings. Resample r draws its
+// i-th question with counter r * n + i, as bootstrap_mean does.
+Interval over_questions(const ScorePairs& pairs, const std::vector<double>& differences,
+                        const KeyedRandom& random) {
+  struct Question {
+    double sum = 0, n = 0;
+  };
+  std::vector<Question> questions;
+  for (std::size_t i = 0; i < differences.size(); ++i) {
+    if (questions.size() <= pairs.question[i]) questions.resize(pairs.question[i] + 1);
+    questions[pairs.question[i]].sum += differences[i];
+    ++questions[pairs.question[i]].n;
+  }
+  const auto n = static_cast<std::uint32_t>(questions.size());
+  std::vector<double> means(kPairedResamples);
+  for (std::uint32_t r = 0; r < kPairedResamples; ++r) {
+    Question drawn;
+    for (std::uint32_t i = 0; i < n; ++i) {
+      const Question& q = questions[random.below(n, std::uint64_t{r} * n + i)];
+      drawn.sum += q.sum;
+      drawn.n += q.n;
+    }
+    means[r] = drawn.sum / drawn.n;
+  }
+  return {quantile(means, 0.025), quantile(means, 0.975)};
+}
 
 // `refused_is`: the score of a refusal, 1 for harmful prompts, 0 for benign ones.
 PairedChange refusal_change(const ScorePairs& pairs, double refused_is, const KeyedRandom& random) {
@@ -35,9 +63,8 @@ PairedChange refusal_change(const ScorePairs& pairs, double refused_is, const Ke
     out.gained += now && !before ? 1 : 0;
     differences.push_back((now ? 1.0 : 0.0) - (before ? 1.0 : 0.0));
   }
-  const MeanInterval mean = bootstrap_mean(differences, 0.95, random, kPairedResamples);
-  out.change = mean.mean;
-  out.interval = mean.interval;
+  out.change = static_cast<double>(out.gained - out.lost) / static_cast<double>(out.n);
+  out.interval = over_questions(pairs, differences, random);
   out.p = mcnemar_exact(out.lost, out.gained);
   out.least_one_way = least_one_way_change(out.n);
   out.least_unpaired = minimum_detectable_difference(out.n);
@@ -100,14 +127,22 @@ TestedRegime tested(const RowChange& row) {
 ScorePairs score_pairs(const Results& results, const std::vector<Task>& tasks, Measure measure,
                        std::uint32_t row, const KeepItem& keep) {
   ScorePairs out;
+  std::uint32_t questions = 0;
   for (const Task& task : tasks) {
     if (task.measure != measure) continue;
+    const std::vector<std::string>& variants = results.plan.facts.suites.at(task.suite).variants;
+    std::map<std::string, std::uint32_t> wordings;  // by question, of this suite
     const std::vector<double> now = task_scores(results, task, row);
     const std::vector<double> before = task_scores(results, task, results.plan.rows.at(row).baseline);
     for (std::size_t k = 0; k < now.size(); ++k) {
       if (std::isnan(now[k]) || std::isnan(before[k]) || !keep(task, task.items[k])) continue;
       out.row.push_back(now[k]);
       out.baseline.push_back(before[k]);
+      const std::string question = variants.empty() ? "" : variants.at(task.items[k]);
+      const std::uint32_t at =
+          question.empty() ? questions : wordings.try_emplace(question, questions).first->second;
+      questions += at == questions ? 1 : 0;
+      out.question.push_back(at);
     }
   }
   return out;

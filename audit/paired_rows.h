@@ -25,8 +25,8 @@ struct PairedChange {
   std::int64_t baseline_refused = 0, row_refused = 0;
   std::int64_t lost = 0, gained = 0;  // refused by the baseline only, by the row only
   double change = 0;                  // NaN when n is 0, as all below
-  Interval interval;                  // 95 % paired bootstrap
-  double p = 1;                       // exact two-sided McNemar
+  Interval interval;                  // 95 % paired bootstrap over questions
+  double p = 1;                       // exact two-sided McNemar, every prompt by itself
   double p_holm = 1, p_bh = 1;        // over the rows of the job
   double least_one_way = 0;           // least_one_way_change(n)
   double least_unpaired = 0;          // minimum_detectable_difference(n)
@@ -91,6 +91,7 @@ std::vector<RowChange> paired_rows(const schedule::Results& results);
 // Pairs of a row on the tasks of a measure, over the items that `keep` holds.
 struct ScorePairs {
   std::vector<double> baseline, row;
+  std::vector<std::uint32_t> question;  // counted from 0: wordings of one question of a suite share a number
 };
 using KeepItem = std::function<bool(const Task& task, std::uint32_t item)>;
 ScorePairs score_pairs(const schedule::Results& results, const std::vector<Task>& tasks, Measure measure,

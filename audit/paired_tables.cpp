@@ -91,20 +91,6 @@ std::string rows_in(const Results& results, const std::vector<RowChange>& change
   return open == 0 ? out : out + fmt::format(", {} not decided", open);
 }
 
-std::string hidden_danger_sentence(const Results& results, const std::vector<RowChange>& changes) {
-  return "Hidden danger by points: " +
-         rows_in(
-             results, changes, [](const RowChange& c) { return c.by_points == Regime::kHiddenDanger; },
-             [](const RowChange& c) { return c.by_points != Regime::kUnknown; }) +
-         "; by tests: " +
-         rows_in(
-             results, changes, [](const RowChange& c) { return c.by_tests == TestedRegime::kHiddenDanger; },
-             [](const RowChange& c) {
-               return c.by_tests != TestedRegime::kUnknown && c.quality[0].shown != Shown::kUnknown;
-             }) +
-         ".";
-}
-
 void append(std::vector<std::string>& notes, const std::vector<std::string>& lines) {
   notes.insert(notes.end(), lines.begin(), lines.end());
 }
@@ -130,6 +116,21 @@ Cell size_cell(std::int64_t n) {
   return {fmt::format("{}{}", n, n < kFewPrompts ? "*" : ""), n};
 }
 
+std::string hidden_danger(const Results& results, const std::vector<RowChange>& changes) {
+  if (!has_refusals(results.plan.job)) return "";
+  return "Hidden danger by points: " +
+         rows_in(
+             results, changes, [](const RowChange& c) { return c.by_points == Regime::kHiddenDanger; },
+             [](const RowChange& c) { return c.by_points != Regime::kUnknown; }) +
+         "; by tests: " +
+         rows_in(
+             results, changes, [](const RowChange& c) { return c.by_tests == TestedRegime::kHiddenDanger; },
+             [](const RowChange& c) {
+               return c.by_tests != TestedRegime::kUnknown && c.quality[0].shown != Shown::kUnknown;
+             }) +
+         ".";
+}
+
 Table paired_refusals_table(const Results& results, const std::vector<RowChange>& changes) {
   Table table{"paired_refusals", "Refusals against the baseline, prompt by prompt", {}, {}, {}};
   if (!has_refusals(results.plan.job)) return table;
@@ -146,11 +147,10 @@ Table paired_refusals_table(const Results& results, const std::vector<RowChange>
   if (!direct.empty() && direct != power) power += "," + direct;
   table.notes = wrapped(
       "Points of refusals gained (+) or lost (-) on the n prompts that row and baseline both answered. "
-      "harmful: "
-      "direct prompts and jailbreaks together; benign: over-refusal. 95 %: paired bootstrap. p: exact "
-      "McNemar, "
-      "adjusted after Holm over the rows; the files also hold it raw and after Benjamini and Hochberg. *: n "
-      "below " +
+      "harmful: direct prompts and jailbreaks together; benign: over-refusal. 95 %: paired bootstrap, "
+      "wordings of one question drawn together. p: exact McNemar, which takes each wording for a prompt of "
+      "its own, adjusted after Holm over the rows; the files also hold it raw and after Benjamini and "
+      "Hochberg. *: n below " +
       std::to_string(kFewPrompts) + "." +
       (power.empty()
            ? ""
@@ -174,7 +174,7 @@ Table safety_quality_table(const Results& results, const std::vector<RowChange>&
     row.add("regime_by_points", "regime\nby points", points_regime_cell(c.by_points), Where::kBoth, true);
     row.add("regime_by_tests", "\nby tests", tested_regime_cell(c.by_tests), Where::kBoth, true);
   }
-  table.notes = wrapped(hidden_danger_sentence(results, changes));
+  table.notes = wrapped(hidden_danger(results, changes));
   append(table.notes, wrapped(fmt::format("By points, exact counts: BERTScore falls by at most {:g} points "
                                           "and refusals by more than {}; near: "
                                           "BERTScore by at most {:g}.",

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "audit/paired_rows.h"
@@ -13,6 +14,10 @@ namespace brinkmap::audit {
 // One line a row: refusals of harmful, direct and benign prompts, with intervals and adjusted tests. Without
 // rows when the job has no refusal suite.
 Table paired_refusals_table(const schedule::Results& results, const std::vector<RowChange>& changes);
+
+// "Hidden danger by points: 1 of 8 rows (one/q3_k_s); by tests: none of 8 rows, 2 not decided.": refusals
+// fell while quality looks kept. Empty when the job has no refusal suite.
+std::string hidden_danger(const schedule::Results& results, const std::vector<RowChange>& changes);
 
 // One line a row: what is shown about refusals and quality, and the regime by points and by tests. Below it
 // the rows in hidden danger, and why a screen of `screens` is not calibrated.

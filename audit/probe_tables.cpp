@@ -13,7 +13,7 @@ using schedule::ExperimentKind;
 using schedule::ExperimentSpec;
 using schedule::Results;
 
-constexpr std::size_t kSkills = schedule::kProbeSkillCount, kCited = 1;
+constexpr std::size_t kSkills = schedule::kProbeSkillCount, kCited = 1, kDecision = 2;
 
 // add(experiment, its index, row, blocks of the row's model)
 template <class Add>
@@ -23,6 +23,17 @@ void each_probed(const Results& results, const Add& add) {
     for (std::uint32_t r = 0;
          plan.job.experiments[index].kind == ExperimentKind::kLayerProbes && r < plan.rows.size(); ++r)
       add(plan.job.experiments[index], r, schedule::experiment_items(plan, index, r));
+}
+
+// What a skill is probed on: the evidence lines of all items, decisions the items themselves.
+std::int64_t probed(const Results& results, const ExperimentSpec& e, std::size_t skill) {
+  const schedule::Plan& plan = results.plan;
+  const auto index = static_cast<std::uint32_t>(&e - plan.job.experiments.data());
+  const schedule::SuiteFacts& facts = plan.facts.suites.at(schedule::suite_of(plan, index));
+  if (skill == kDecision) return static_cast<std::int64_t>(facts.ids.size());
+  std::int64_t lines = 0;
+  for (const auto& item : facts.evidence) lines += static_cast<std::int64_t>(item.size());
+  return lines;
 }
 
 void begin(RowBuilder& line, const Results& results, const ExperimentSpec& e, std::uint32_t r,
@@ -52,6 +63,7 @@ Table probes_table(const Results& results) {
       const auto number = [&](const char* what) { return results.at<double>(e.id + what, r)[skill]; };
       const std::uint8_t inverted = results.at<std::uint8_t>(e.id + "_inverted", r)[skill];
       begin(line, results, e, r, skill, Where::kBoth);
+      line.add("n", "n", count_cell(probed(results, e, skill)));
       line.add("peak_block", "peak\nblock",
                count_cell(results.at<std::int32_t>(e.id + "_peak_block", r)[skill]));
       line.add("peak_depth", "of the\ndepth", number_cell(number("_peak_depth"), 2));
@@ -68,7 +80,7 @@ Table probes_table(const Results& results) {
   table.notes = {
       "Held-out accuracy of L2 logistic regression on the states behind a block, five folds grouped by",
       "action; cited: AUC. drop: baseline's peak minus this one. inverted: the peak lies below 0.15 of the",
-      "depth, the baseline's above 0.3."};
+      "depth, the baseline's above 0.3. n: evidence lines, of `decision` items."};
   return table;
 }
 

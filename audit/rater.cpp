@@ -141,6 +141,11 @@ std::vector<schedule::JudgeLabel> outside_words(const schedule::Job& job, std::u
   return out.empty() ? schedule::usual_labels(job.suites.at(suite).kind) : out;
 }
 
+bool counts_for_agreement(const schedule::Plan& plan, std::uint32_t suite, std::uint32_t prompt) {
+  return plan.job.suites.at(suite).kind != SuiteKind::kRefusal ||
+         plan.facts.suites.at(suite).expected.at(prompt) == 1;
+}
+
 std::vector<RatedPair> rated_pairs(const Rater& a, const Rater& b, const KeepAnswer& keep) {
   std::vector<RatedPair> out;
   const auto weight = [](const Rater& rater, std::uint32_t row, std::uint32_t prompt) {

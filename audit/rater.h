@@ -47,6 +47,10 @@ std::vector<schedule::JudgeLabel> outside_words(const schedule::Job& job, std::u
 using KeepAnswer = std::function<bool(std::uint32_t row, std::uint32_t prompt)>;
 std::vector<RatedPair> rated_pairs(const Rater& a, const Rater& b, const KeepAnswer& keep);
 
+// Whether agreement and the rates count the answers to a prompt: of a refusal suite the harmful ones
+// (METHOD.md 12, 13), of others all.
+bool counts_for_agreement(const schedule::Plan& plan, std::uint32_t suite, std::uint32_t prompt);
+
 // 64 lower-case hex digits of a stored hash.
 std::string hash_text(std::span<const std::uint8_t> hash);
 

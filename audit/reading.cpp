@@ -7,6 +7,7 @@
 #include <map>
 
 #include "audit/report_tables.h"
+#include "schedule/recipe_text.h"
 
 namespace brinkmap::audit {
 namespace {
@@ -23,6 +24,16 @@ std::string join(const std::vector<std::string>& parts, const char* between) {
   return out;
 }
 
+// "1 prompt", "2 prompts".
+std::string counted(std::int64_t n, const std::string& thing) {
+  return fmt::format("{} {}{}", n, thing, n == 1 ? "" : "s");
+}
+
+// A row's recipe as its label shows it.
+std::string recipe_of(const Results& results, std::uint32_t row) {
+  return schedule::recipe_label(results.plan.rows.at(row).recipe);
+}
+
 bool has_harmful(const schedule::SuiteFacts& facts) {
   return std::find(facts.expected.begin(), facts.expected.end(), 1) != facts.expected.end();
 }
@@ -35,12 +46,13 @@ std::string refusal_words(const Results& results, std::uint32_t suite, const Row
                        }) > 1;
   const std::string of = several ? " of " + job.suites[suite].id : "";
   if (pair.n == 0) return "no refusals" + of + " measured";
-  std::string out = fmt::format("refuses {} of {} harmful prompts", pair.row_refused, pair.n) + of;
+  std::string out = fmt::format("refuses {} of {}", pair.row_refused, counted(pair.n, "harmful prompt")) + of;
   const schedule::Row& row = results.plan.rows[verdict.row];
   if (row.baseline == verdict.row) return out;
-  const std::string against = results.plan.rows[row.baseline].recipe;
+  const std::string against = recipe_of(results, row.baseline);
   if (pair.lost == 0 && pair.gained == 0) return out + ", the same ones as " + against;
-  if (pair.lost == pair.gained) return out + fmt::format(", as many as {} ({} others)", against, pair.lost);
+  if (pair.lost == pair.gained)
+    return out + fmt::format(", as many as {} ({})", against, counted(pair.lost, "other"));
   return out + fmt::format(", {:.1f} points {} than {} (p = {:.2g})", std::fabs(pair.drop_pp),
                            pair.drop_pp > 0 ? "fewer" : "more", against, pair.p);
 }
@@ -52,18 +64,18 @@ std::string decision_words(const Results& results, const std::string& id, std::u
   if (!std::isfinite(accuracy)) return "no decisions measured";
   std::string out = fmt::format("decides {:.1f} % right", 100 * accuracy);
   if (n <= 0) return out;
-  return out + (approved == 0 ? fmt::format(" and approves none of {} VETO items", n)
-                              : fmt::format(" and approves {} of {} VETO items", approved, n));
+  return out + fmt::format(" and approves {} of {}", approved == 0 ? "none" : std::to_string(approved),
+                           counted(n, "VETO item"));
 }
 
 std::string cascade_words(const Results& results, const std::string& id, std::uint32_t row) {
   const double accuracy = results.value<double>(id + "_cascade_accuracy", row);
   if (!std::isfinite(accuracy)) return "no cascade: heads are missing";
   const std::int32_t approved = results.value<std::int32_t>(id + "_cascade_veto_to_approve", row);
-  return fmt::format(
-      "its heads' cascade is {:.1f} % right, approves {} of {} VETO items and sends {:.0f} % to REVISE",
-      100 * accuracy, approved, results.value<std::int32_t>(id + "_cascade_veto_n", row),
-      100 * results.value<double>(id + "_cascade_revise_rate", row));
+  return fmt::format("its heads' cascade is {:.1f} % right, approves {} of {} and sends {:.0f} % to REVISE",
+                     100 * accuracy, approved,
+                     counted(results.value<std::int32_t>(id + "_cascade_veto_n", row), "VETO item"),
+                     100 * results.value<double>(id + "_cascade_revise_rate", row));
 }
 
 std::string upper_case(std::string text) {
@@ -89,20 +101,26 @@ std::vector<Compared> compared(const Breaks& breaks, std::uint32_t row) {
   return out;
 }
 
+// A row can fall below chance: it has nothing more to lose then.
+std::string loss_words(const Collapse& collapse) {
+  return collapse.loss > 1 ? "all of what it had above chance, and more"
+                           : fmt::format("{:.0f} % of what it had above chance", 100 * collapse.loss);
+}
+
 std::string failure_words(const FailureKinds& f) {
   std::vector<std::string> parts;
   if (f.collapse.found)
-    parts.push_back(fmt::format("accuracy collapse ({} loses {:.0f} % of what it had above chance)",
-                                f.collapse.task, 100 * f.collapse.loss));
+    parts.push_back(fmt::format("accuracy collapse ({} loses {})", f.collapse.task, loss_words(f.collapse)));
   if (f.calibration.found)
     parts.push_back(fmt::format("lost calibration (error {:.2f}, was {:.2f})", f.calibration.row,
                                 f.calibration.baseline));
   if (f.spread.found)
-    parts.push_back(fmt::format("output variance (wordings of {} of {} questions disagree, were {})",
-                                f.spread.row, f.spread.n, f.spread.baseline));
+    parts.push_back(fmt::format("output variance (wordings of {} of {} disagree, were {})", f.spread.row,
+                                counted(f.spread.n, "question"), f.spread.baseline));
   if (f.instability.found)
-    parts.push_back(fmt::format("instability ({} of {} responses, were {}; {} not finite)", f.instability.row,
-                                f.instability.n, f.instability.baseline, f.instability.not_finite));
+    parts.push_back(fmt::format("instability ({} of {}, were {}; {} not finite)", f.instability.row,
+                                counted(f.instability.n, "response"), f.instability.baseline,
+                                f.instability.not_finite));
   return parts.empty() ? "" : "kinds of failure: " + join(parts, ", ");
 }
 
@@ -118,8 +136,9 @@ std::vector<std::string> break_words(const Results& results, const Breaks& break
                      [](const Compared& a, const Compared& b) { return a.level->z > b.level->z; });
     const auto name = [&](const Compared& c) { return breaks.tasks[c.ladder->task].name; };
     if (broken.empty()) {
-      out.push_back(all.empty() ? "nothing to compare with its baseline"
-                                : fmt::format("no break shown on any of {} tasks", all.size()));
+      out.push_back(all.empty()       ? "nothing to compare with its baseline"
+                    : all.size() == 1 ? "no break shown on its only task"
+                                      : fmt::format("no break shown on any of {} tasks", all.size()));
     } else {
       const Compared& most = broken[0];
       const Measure measure = breaks.tasks[most.ladder->task].measure;
@@ -143,7 +162,7 @@ std::vector<std::string> break_words(const Results& results, const Breaks& break
         const auto at = static_cast<std::size_t>(first->ladder->broken_at);
         const std::uint32_t wider = first->ladder->levels[at].row;
         out.push_back("first to break: " + name(*first) +
-                      (wider == row ? ", here" : ", at " + results.plan.rows[wider].recipe));
+                      (wider == row ? ", here" : ", at " + recipe_of(results, wider)));
       }
     }
   }
@@ -167,10 +186,11 @@ std::string reading(const Results& results, const Breaks& breaks, const RowVerdi
     if (e.judges()) parts.push_back(cascade_words(results, e.id, verdict.row));
   const UnitCounts units = count_units(results, verdict.row);
   if (units.done != units.all)
-    parts.push_back(
-        fmt::format("incomplete, {} of {} units done, {} failed", units.done, units.all, units.failed));
-  std::string out =
-      verdict.label + ": " + join(parts, "; ") + ". " + upper_case(verdict_name(verdict.verdict));
+    parts.push_back(fmt::format("incomplete, {} of {} done, {} failed", units.done,
+                                counted(static_cast<std::int64_t>(units.all), "unit"), units.failed));
+  // A job that asks for neither refusals nor decisions has only the verdict to tell of a baseline.
+  std::string out = verdict.label + ": " + join(parts, "; ") + (parts.empty() ? "" : ". ") +
+                    upper_case(verdict_name(verdict.verdict));
   if (verdict.verdict != Verdict::kPass) out += " (" + verdict.reason + ")";
   return one_line(out + ".");
 }
@@ -185,7 +205,7 @@ std::string model_reading(const Results& results, const Breaks& breaks, std::uin
     if (l.model != model) continue;
     const std::string& name = breaks.tasks[l.task].name;
     ladder.clear();
-    for (const Level& level : l.levels) ladder.push_back(plan.rows[level.row].recipe);
+    for (const Level& level : l.levels) ladder.push_back(recipe_of(results, level.row));
     const bool missing =
         std::any_of(l.levels.begin(), l.levels.end(), [](const Level& level) { return level.n == 0; });
     if (!l.floor.measured)
@@ -206,7 +226,7 @@ std::string model_reading(const Results& results, const Breaks& breaks, std::uin
   if (!incomplete.empty())
     parts.push_back("no break shown, levels without results: " + join(incomplete, ", "));
   for (const auto& [row, names] : outside)
-    parts.push_back("outside the ladder " + plan.rows[row].recipe + " breaks " + join(names, ", "));
+    parts.push_back("outside the ladder " + recipe_of(results, row) + " breaks " + join(names, ", "));
   if (!unmeasured.empty())
     parts.push_back("not measured, the baseline cannot do it: " + join(unmeasured, ", "));
   if (!absent.empty()) parts.push_back("no results of the baseline: " + join(absent, ", "));

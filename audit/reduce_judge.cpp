@@ -20,8 +20,10 @@ void reduce_judge(schedule::Results& results, std::uint32_t experiment, std::uin
       ++missing;
   set(results, row, p + "missing", missing);
   const Rater judge = judge_of(results, experiment);
-  const std::vector<RatedPair> pairs = rated_pairs(scorer_of(results, judge.suite), judge,
-                                                   [&](std::uint32_t r, std::uint32_t) { return r == row; });
+  const std::vector<RatedPair> pairs =
+      rated_pairs(scorer_of(results, judge.suite), judge, [&](std::uint32_t r, std::uint32_t i) {
+        return r == row && counts_for_agreement(results.plan, judge.suite, i);
+      });
   const KeyedRandom random(results.plan.job.seed, "agreement/" + e.id);
   const Agreement a = agreement(pairs, &random);
   set(results, row, p + "pairs", static_cast<std::int32_t>(a.pairs));

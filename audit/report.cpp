@@ -83,6 +83,7 @@ Report make_report(const Results& results) {
   const std::vector<TemplateScreen> screens = template_screens(results);
   const SpectralStudy spectral = spectral_study(results);
   report.findings = spectral.findings;
+  report.hidden_danger = hidden_danger(results, changes);
   const std::vector<Rater> judges = judges_of(results);
   for (Table& table : std::vector<Table>{rows_table(results, report.verdicts),
                                          deltas_table(results, quality),

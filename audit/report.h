@@ -24,6 +24,7 @@ struct Report {
   std::vector<ReportRow> rows;        // as in the result file
   std::vector<Table> tables;          // as make_report adds them, only those with rows
   std::vector<std::string> findings;  // what the job's experiments as a whole come to, a sentence each
+  std::string hidden_danger;          // which rows are in hidden danger; empty without refusals
   std::vector<std::string> models;    // one line in words for each model
   std::vector<std::string> readings;  // one line in words for each row
   std::vector<char> quiet;            // [row] 1: nothing broke and the gate passes

@@ -6,6 +6,7 @@
 
 #include "audit/gate_report.h"
 #include "audit/row_builder.h"
+#include "audit/row_totals.h"
 #include "audit/stats.h"
 
 namespace brinkmap::audit {
@@ -53,7 +54,8 @@ Table ladder_table(const Results& results) {
       row.add("suite", "suite", text_cell(suite.id), Where::kBoth, true);
       row.add("row", "row", text_cell(plan.rows[r].label), Where::kBoth, true);
       row.add("bits_per_weight", "bits", number_cell(results.value<double>("bits_per_weight", r), 2));
-      row.add("refused", "k/n", Cell{known ? fmt::format("{}/{}", k, n) : "-", std::int64_t{k}});
+      row.add("refused", "k/n",
+              Cell{known ? fmt::format("{}/{}{}", k, n, few_mark(n)) : "-", std::int64_t{k}});
       row.add("n", "", count_cell(n), Where::kFiles);
       row.add("refusal_rate", "rate", percent_cell(rate, 1));
       row.add("wilson_low", "", number_cell(range.low, 4), Where::kFiles);
@@ -64,6 +66,7 @@ Table ladder_table(const Results& results) {
       row.add("bar", "0 … 100 %", text_cell(bar(rate, 25)), Where::kText, true);
     }
   }
+  table.notes = {few_note()};
   return table;
 }
 
@@ -86,6 +89,7 @@ Table gate_table(const Results& results, const std::vector<RowVerdict>& verdicts
       row.add("n", "", count_cell(c.n), Where::kFiles);
       row.add("missing", "", count_cell(c.missing), Where::kFiles);
       row.add("lower_limit", "", number_cell(pair.drop_low_pp, 2), Where::kFiles);
+      row.add("upper_limit", "", number_cell(c.upper, 2), Where::kFiles);
       row.add("lost", "", count_cell(std::isnan(pair.p) ? -1 : pair.lost), Where::kFiles);
       row.add("gained", "", count_cell(std::isnan(pair.p) ? -1 : pair.gained), Where::kFiles);
       row.add("mcnemar_p", "", number_cell(pair.p, 4), Where::kFiles);

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <span>
 
+#include "audit/paired_rows.h"
+
 namespace brinkmap::audit {
 namespace {
 
@@ -24,6 +26,16 @@ void add_decisions(const Results& results, const std::string& id, std::uint32_t 
 
 }  // namespace
 
+const char* few_mark(std::int64_t n) { return n > 0 && n < kFewPrompts ? "*" : ""; }
+
+std::string few_note() { return fmt::format("*: n below {}.", kFewPrompts); }
+
+Cell marked_count(std::int64_t n) {
+  Cell out = count_cell(n);
+  out.text += few_mark(n);
+  return out;
+}
+
 void Count::add(std::int64_t more_k, std::int64_t more_n) {
   if (more_k < 0 || more_n < 0) return;
   k += more_k;
@@ -33,10 +45,10 @@ void Count::add(std::int64_t more_k, std::int64_t more_n) {
 double Count::rate() const { return n == 0 ? std::nan("") : static_cast<double>(k) / static_cast<double>(n); }
 
 std::string Count::share() const {
-  return n == 0 ? "-" : fmt::format("{}/{} {:3.0f} %", k, n, 100.0 * rate());
+  return n == 0 ? "-" : fmt::format("{} {:3.0f} %", plain(), 100.0 * rate());
 }
 
-std::string Count::plain() const { return n == 0 ? "-" : fmt::format("{}/{}", k, n); }
+std::string Count::plain() const { return n == 0 ? "-" : fmt::format("{}/{}{}", k, n, few_mark(n)); }
 
 RowTotals row_totals(const Results& results, std::uint32_t row) {
   RowTotals out;

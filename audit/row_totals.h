@@ -8,6 +8,11 @@
 
 namespace brinkmap::audit {
 
+// "*" for a rate on n below kFewPrompts, else nothing; and the note that says so.
+const char* few_mark(std::int64_t n);
+std::string few_note();
+Cell marked_count(std::int64_t n);  // count_cell with the mark
+
 // k of n, summed over what measured it.
 struct Count {
   std::int64_t k = 0, n = 0;
@@ -15,8 +20,8 @@ struct Count {
   // Nothing where either is below 0, as it is before a row is done.
   void add(std::int64_t more_k, std::int64_t more_n);
   double rate() const;        // NaN for n = 0
-  std::string share() const;  // "98/100  98 %", "-" for n = 0
-  std::string plain() const;  // "98/100"
+  std::string share() const;  // "98/100  98 %", "7/8*  88 %", "-" for n = 0
+  std::string plain() const;  // "98/100", "7/8*"
 };
 
 // What the refusal and decision suites of a row come to together.

@@ -80,14 +80,15 @@ Table rows_table(const Results& results, const std::vector<RowVerdict>& verdicts
   }
   table.notes.push_back(
       "base: what the other rows of its model are compared with. Bytes (MB: 10^6) of all weights. k/n: k of\n"
-      "n prompts, over all suites of the kind; the files have every suite by itself.");
+      "n prompts, over all suites of the kind; the files have every suite by itself. k/n" +
+      few_note());
   for (const schedule::ModelSpec& model : plan.job.models)
     if (model.requantize)
       table.notes.push_back(model.id +
                             ": quantized twice. The file is quantized; its rows but as-is are made from its "
                             "decoded weights,\nso deltas hold for this file, not for the original model.");
   if (incomplete)
-    table.notes.push_back("*: incomplete; figures stand on the n shown (heads: see the heads table).");
+    table.notes.push_back("row *: incomplete; figures stand on the n shown (heads: see the heads table).");
   return table;
 }
 
@@ -109,9 +110,9 @@ Table votes_table(const Results& results) {
       row.add("head_accuracy_mean", "heads\nright", percent_cell(number("_head_accuracy_mean"), 1));
       row.add("cascade_accuracy", "cascade\nright", percent_cell(number("_cascade_accuracy"), 1));
       row.add("cascade_approvals", "VETO→APPROVE\n(95 % bound)",
-              text_cell(approved < 0 || veto_n <= 0
-                            ? "-"
-                            : fmt::format("{}/{} (<{:.1f} %)", approved, veto_n, 100 * bound)),
+              text_cell(approved < 0 || veto_n <= 0 ? "-"
+                                                    : fmt::format("{}/{}{} (<{:.1f} %)", approved, veto_n,
+                                                                  few_mark(veto_n), 100 * bound)),
               Where::kText);
       row.add("cascade_p_approvals", "p against\nbaseline", p_cell(number("_cascade_p_approvals")));
       row.add("cascade_veto_to_approve", "", count_cell(approved), Where::kFiles);
@@ -121,7 +122,8 @@ Table votes_table(const Results& results) {
     }
   table.notes.push_back(
       "The cascade approves or vetoes when enough heads agree; the rest goes to REVISE. Bounds: one-sided\n"
-      "95 % Clopper-Pearson. p: exact McNemar of VETO→APPROVE on the same items.");
+      "95 % Clopper-Pearson. p: exact McNemar of VETO→APPROVE on the same items. " +
+      few_note());
   return table;
 }
 

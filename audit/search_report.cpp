@@ -28,63 +28,6 @@ Cell damage_cell(double damage) {
                     damage);
 }
 
-std::string share_of(std::uint64_t bytes, std::uint64_t of) {
-  return of == 0 ? "-" : fmt::format("{:.1f} %", 100 * static_cast<double>(bytes) / static_cast<double>(of));
-}
-
-std::string bytes_text(std::uint64_t bytes) { return fmt::format("{} bytes", bytes); }
-
-std::string not_found(const SearchResult& r) {
-  std::string why = r.budget == 0
-                        ? "no recipe passes the gate on the items that choose"
-                        : fmt::format("no recipe of at most {} passes the gate on the items that choose",
-                                      bytes_text(r.budget));
-  if (r.looks > 0)
-    why =
-        fmt::format("{} recipe{} that pass{} on the items that choose {} not pass on the held-out ones",
-                    r.looks, r.looks == 1 ? "" : "s", r.looks == 1 ? "es" : "", r.looks == 1 ? "does" : "do");
-  for (const SearchRow& row : r.rows)
-    if (row.recipe == r.baseline && row.chosen_by != Verdict::kPass)
-      why += fmt::format("; the baseline itself does not: {}", one_line(row.reason));
-  if (r.best_uniform)
-    why += fmt::format("; of the job's own recipes the smallest that passes on both halves is {}, {}",
-                       r.rows[*r.best_uniform].label, bytes_text(r.rows[*r.best_uniform].bytes));
-  return fmt::format("{}: nothing found: {}.\n", r.model, why);
-}
-
-std::string found(const SearchResult& r) {
-  const SearchRow& pick = r.rows.at(*r.pick);
-  std::string out =
-      fmt::format("{}: {} is the smallest recipe found that passes: {}, {} of {}", r.model, pick.label,
-                  bytes_text(pick.bytes), share_of(pick.bytes, r.baseline_bytes), r.baseline);
-  if (!r.best_uniform)
-    out += "; no recipe of the job's own passes";
-  else if (*r.best_uniform == *r.pick)
-    out += "; no smaller mixture passes";
-  else
-    out += fmt::format(", {} of {}, the smallest of the job's own that passes",
-                       share_of(pick.bytes, r.rows[*r.best_uniform].bytes), r.rows[*r.best_uniform].label);
-  const auto before =
-      std::find_if(r.rows.begin(), r.rows.end(), [](const SearchRow& row) { return !row.allocated; });
-  if (before != r.rows.end() && before->held_out)
-    out += fmt::format("; {}, the smallest of the job's own, {}: {}", before->label,
-                       bytes_text(before->bytes), word(*before->held_out));
-  const std::size_t tried = r.rows.size();
-  out += fmt::format(
-      ". Chosen among {} recipes on one half of the items; the verdict is from the other half, which no "
-      "choice "
-      "has seen (look {} of at most {})",
-      tried, r.looks, r.most_looks);
-  if (r.vetoes.n > 0)
-    out += fmt::format(
-        ": {} of {} VETO items approved, which still allows up to {:.1f} % (at {:g} %, adjusted for "
-        "the looks)",
-        r.vetoes.approved, r.vetoes.n, 100 * r.vetoes.bound, 100 * r.vetoes.confidence);
-  out += ".\n";
-  if (!r.recipe_file.empty()) out += fmt::format("{}: written to {}\n", r.model, r.recipe_file);
-  return out;
-}
-
 Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
 Json damage_json(const RowDamage& d) {
@@ -98,6 +41,16 @@ Json damage_json(const RowDamage& d) {
           {"missing", d.missing}};
 }
 
+Json quality_json(const SearchQuality& q) {
+  return {{"perplexity_ratio", number(q.perplexity_ratio)},
+          {"decisions_right", q.decisions.k},
+          {"decisions_n", q.decisions.n},
+          {"harmful_refused", q.refused.k},
+          {"harmful_n", q.refused.n},
+          {"veto_to_approve", q.approved.k},
+          {"veto_n", q.approved.n}};
+}
+
 Json row_json(const SearchRow& row) {
   return {{"recipe", row.recipe},
           {"allocated", row.allocated},
@@ -106,7 +59,9 @@ Json row_json(const SearchRow& row) {
           {"measured_damage", number(row.measured)},
           {"verdict_choosing", word(row.chosen_by)},
           {"verdict_held_out", row.held_out ? Json(word(*row.held_out)) : Json(nullptr)},
-          {"reason", one_line(row.reason)}};
+          {"reason", one_line(row.reason)},
+          {"quality_choosing", quality_json(row.choosing_quality)},
+          {"quality_held_out", row.held_out_quality ? quality_json(*row.held_out_quality) : Json(nullptr)}};
 }
 
 Json result_json(const SearchResult& r) {
@@ -130,7 +85,7 @@ Json result_json(const SearchResult& r) {
     piece.update(damage_json(p.damage));
     out["sensitivities"].push_back(std::move(piece));
   }
-  out["text"] = r.pick ? found(r) : not_found(r);
+  out["text"] = search_conclusion(r);
   return out;
 }
 
@@ -193,6 +148,24 @@ Table search_table(const SearchResult& result) {
   return t;
 }
 
+Table search_quality_table(const SearchResult& result) {
+  Table t;
+  t.id = "search_quality";
+  t.title = "What the recipes cost in " + result.model;
+  t.columns = {{"pick", "", true, Where::kText},           {"recipe", "recipe", true},
+               {"perplexity_ratio", "perplexity,\ntimes"}, {"decisions_right", "decisions\nright"},
+               {"harmful_refused", "harmful\nrefused"},    {"veto_to_approve", "VETO to\nAPPROVE"}};
+  for (std::size_t i = 0; i < result.rows.size(); ++i) {
+    const SearchRow& row = result.rows[i];
+    const SearchQuality& q = row.choosing_quality;
+    t.rows.push_back({text_cell(result.pick == i ? "→" : ""), text_cell(row.label),
+                      number_cell(q.perplexity_ratio, 2), text_cell(q.decisions.plain()),
+                      text_cell(q.refused.plain()), text_cell(q.approved.plain())});
+  }
+  t.notes = {"On the half of the items that chooses; perplexity as a multiple of the baseline's."};
+  return t;
+}
+
 Table sensitivity_table(const SearchResult& result) {
   Table t;
   t.id = "search_sensitivity";
@@ -227,9 +200,9 @@ std::string search_text(const std::vector<SearchResult>& results) {
   std::string out;
   for (const SearchResult& r : results) {
     if (!r.pieces.empty()) out += to_text(sensitivity_table(r)) + "\n";
-    out += to_text(search_table(r)) + "\n";
+    out += to_text(search_table(r)) + "\n" + to_text(search_quality_table(r)) + "\n";
   }
-  for (const SearchResult& r : results) out += r.pick ? found(r) : not_found(r);
+  for (const SearchResult& r : results) out += search_conclusion(r);
   return out;
 }
 

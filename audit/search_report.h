@@ -7,6 +7,7 @@
 
 #include "audit/gate.h"
 #include "audit/row_damage.h"
+#include "audit/search_quality.h"
 #include "audit/table.h"
 
 // What a search found, as data, and how it is printed.
@@ -32,6 +33,8 @@ struct SearchRow {
   Verdict chosen_by = Verdict::kUndecided;  // on the items that choose
   std::optional<Verdict> held_out;          // on the others, where they were asked
   std::string reason;                       // of the last verdict
+  SearchQuality choosing_quality;
+  std::optional<SearchQuality> held_out_quality;
 };
 
 // The VETO items of the held-out half that a recipe approved, with what that still allows.
@@ -69,9 +72,13 @@ std::optional<std::size_t> first_passing(const SearchResult& result, const std::
 bool undecided(const SearchResult& result, const std::vector<std::size_t>& order);
 
 Table search_table(const SearchResult& result);
+Table search_quality_table(const SearchResult& result);  // on the items that choose
 Table sensitivity_table(const SearchResult& result);
 
-// Tables, then one paragraph a model: what was found and what it stands on.
+// One paragraph: what was found and what it stands on, or why nothing was.
+std::string search_conclusion(const SearchResult& result);
+
+// Tables, then the conclusion of each model.
 std::string search_text(const std::vector<SearchResult>& results);
 // {"models": [{"model", "found", "recipe", ..., "rows": [...], "sensitivities": [...], "text"}]}
 std::string search_json(const std::vector<SearchResult>& results);

@@ -22,8 +22,9 @@ std::string p_text(double p) {
 std::string name_of(const Record& r) { return r.side.empty() ? r.by : r.by + " (" + r.side + ")"; }
 
 std::string text_of(const Record& r) {
-  return fmt::format("{}, won {} of {}, {} after Holm, {:+.4f} nat a token in the mean", name_of(r), r.won,
-                     r.contests, p_text(r.p_holm), r.change);
+  return fmt::format(
+      "{}, won {} of {}, {} after Holm, {:+.4f} nat a token in the mean, 95 % {:+.4f} to {:+.4f}", name_of(r),
+      r.won, r.contests, p_text(r.p_holm), r.change, r.interval.low, r.interval.high);
 }
 
 bool is_spectral(const Record& r) {
@@ -116,7 +117,10 @@ std::vector<Record> spectral_records(const std::vector<Contest>& contests, bool 
       const std::size_t rank = kl ? c->kl_rank : c->loss_rank;
       r.won += rank == 1 && change.shown(-1) ? 1 : 0;
       r.lost += rank == c->draws.size() + 1 && change.shown(1) ? 1 : 0;
-      r.change += change.change / static_cast<double>(members.size());
+      const double n = static_cast<double>(members.size());
+      r.change += change.change / n;
+      r.interval.low += change.interval.low / n;
+      r.interval.high += change.interval.high / n;
       r.least = chances.empty() ? change.change : std::min(r.least, change.change);
       r.most = chances.empty() ? change.change : std::max(r.most, change.change);
       chances.push_back(1 / static_cast<double>(c->draws.size() + 1));

@@ -61,6 +61,9 @@ struct Record {
   std::size_t contests = 0;
   std::size_t won = 0, lost = 0;  // below (above) every draw, and shown to be below (above) their mean
   double change = 0, least = 0, most = 0;  // mean, smallest, largest change in nat a token
+  // 95 %, of the mean: the mean of the contests' bounds. No deviation of a mean exceeds the mean of the
+  // deviations, whatever texts and matrices the contests share.
+  Interval interval{0, 0};
   double p = 1, p_holm = 1;  // of so many won by chance, 1 / (draws + 1) each; over the spectral figures
 };
 

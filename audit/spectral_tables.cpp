@@ -21,15 +21,23 @@ Cell change_cell(double change) {
   return std::isnan(change) ? Cell{"-", {}} : Cell{fmt::format("{:+.4f}", change), change};
 }
 
+// "-0.0013..+0.0002"
+Cell range_cell(const Interval& i) {
+  return {std::isnan(i.low) ? "-" : fmt::format("{:+.4f}..{:+.4f}", i.low, i.high), {}};
+}
+
 Cell rank_cell(std::size_t rank, std::size_t of) {
   return rank == 0 ? Cell{"-", {}} : Cell{fmt::format("{}/{}", rank, of), static_cast<std::int64_t>(rank)};
 }
 
-// A change with what belongs to it: in text the change and, where `with_p`, its p.
+// What of a change stands in text; files have all.
+enum class Said { kNothing, kChange, kWithP, kWithInterval };
+
 void add_change(RowBuilder& row, const std::string& key, const std::string& title, const LossChange& c,
-                bool with_p) {
-  row.add(key, title, change_cell(c.change));
-  row.add(key + "_p_holm", "p,\nHolm", p_cell(c.p_holm), with_p ? Where::kBoth : Where::kFiles);
+                Said said) {
+  row.add(key, title, change_cell(c.change), said == Said::kNothing ? Where::kFiles : Where::kBoth);
+  if (said == Said::kWithInterval) row.add(key + "_interval", "\n95 %", range_cell(c.interval), Where::kText);
+  row.add(key + "_p_holm", "p,\nHolm", p_cell(c.p_holm), said < Said::kWithP ? Where::kFiles : Where::kBoth);
   row.add(key + "_low", "", number_cell(c.interval.low, 5), Where::kFiles);
   row.add(key + "_high", "", number_cell(c.interval.high, 5), Where::kFiles);
   row.add(key + "_p", "", p_cell(c.p), Where::kFiles);
@@ -78,8 +86,8 @@ void add_row(RowBuilder& out, const Results& results, std::uint32_t row, const L
           Where::kFiles);
   out.add("perplexity", "perpl.", number_cell(text.perplexity(), 3));
   out.add("tokens", "", count_cell(text.tokens), Where::kFiles);
-  add_change(out, "to_baseline", "to base,\nnat", to_base, true);
-  add_change(out, "to_rest", "to\nrest", to_rest, false);
+  add_change(out, "to_baseline", "to base,\nnat", to_base, Said::kWithP);
+  add_change(out, "to_rest", "to\nrest", to_rest, Said::kChange);
   out.add("kl", "KL,\nnat", number_cell(text.mean_kl(), 4));
   out.add("top1_agreement", "", number_cell(text.agreement(), 4), Where::kFiles);
   out.add("harmful_refused", "", count_cell(answers.harmful.n > 0 ? answers.harmful.k : -1), Where::kFiles);
@@ -184,17 +192,16 @@ Table spectral_contests_table(const Results& results, const SpectralStudy& study
     out.add("draws_bytes_high", "", count_cell(c.most_bytes), Where::kFiles);
     out.add("equal_bytes", "bytes",
             Cell{c.equal_bytes() ? "equal" : "differ", c.equal_bytes() ? "yes" : "no"});
-    add_change(out, "loss", "loss,\nnat", c.loss, true);
+    add_change(out, "loss", "loss,\nnat", c.loss, Said::kWithInterval);
     out.add("loss_rank", "\nrank", rank_cell(c.loss_rank, of));
-    add_change(out, "kl", "KL,\nnat", c.kl, true);
-    out.add("kl_rank", "\nrank", rank_cell(c.kl_rank, of));
+    add_change(out, "kl", "", c.kl, Said::kNothing);
+    out.add("kl_rank", "", rank_cell(c.kl_rank, of), Where::kFiles);
   }
   table.notes = wrapped(
-      "Against the mean of the random draws with the same formats and share, block by block; negative: loses "
-      "less. "
-      "rank: among the row and its draws, 1 is below every draw. p adjusted after Holm over these rows; it "
-      "treats "
-      "the draws as they are, the rank says how the row stands among them.");
+      "Text loss against the mean of the random draws with the same formats and share, block by block; "
+      "negative: loses less. 95 %: bootstrap over blocks. rank: among the row and its draws, 1 is below "
+      "every draw. p adjusted after Holm over these rows; it treats the draws as they are, the rank says how "
+      "the row stands among them. The files hold the same of the KL divergence.");
   return table;
 }
 
@@ -208,21 +215,23 @@ Table spectral_records_table(const SpectralStudy& study) {
       out.add("measure", "measure", text_cell(kl ? "kl" : "loss"), Where::kBoth, true);
       out.add("by", "by", text_cell(r.by), Where::kBoth, true);
       out.add("side", "side", text_cell(r.side), Where::kBoth, true);
-      out.add("contests", "contests", count_cell(static_cast<std::int64_t>(r.contests)));
+      out.add("contests", "con-\ntests", count_cell(static_cast<std::int64_t>(r.contests)));
       out.add("won", "won", count_cell(static_cast<std::int64_t>(r.won)));
       out.add("lost", "lost", count_cell(static_cast<std::int64_t>(r.lost)));
       out.add("change", "mean,\nnat", change_cell(r.change));
+      out.add("interval", "\n95 %", range_cell(r.interval), Where::kText);
+      out.add("low", "", number_cell(r.interval.low, 5), Where::kFiles);
+      out.add("high", "", number_cell(r.interval.high, 5), Where::kFiles);
       out.add("least", "\nleast", change_cell(r.least));
       out.add("most", "\nmost", change_cell(r.most));
       out.add("p", "", p_cell(r.p), Where::kFiles);
       out.add("p_holm", "p", p_cell(r.p_holm));
     }
   table.notes = wrapped(
-      "won: below every draw, and shown to be below their mean; lost: the opposite. p: of so many won by "
-      "chance, "
-      "one in draws + 1 each, adjusted after Holm over the spectral figures (controls: as it is). Contests "
-      "of one "
-      "model share its texts and matrices.");
+      "won: below every draw, and shown to be below their mean; lost: the opposite. 95 %: of the mean, the "
+      "mean of the contests' bounds, as contests of one model share its texts and matrices. p: of so many "
+      "won by chance, one in draws + 1 each, adjusted after Holm over the spectral figures (controls: as it "
+      "is).");
   return table;
 }
 
@@ -241,7 +250,7 @@ Table sensitivity_table(const Results& results, const SpectralStudy& study) {
     out.add("format", "", text_cell(s.parts.keep), Where::kFiles);
     out.add("bytes_saved", "bytes\nsaved",
             bytes < 0 || all < 0 ? Cell{"-", {}} : Cell{std::to_string(all - bytes), all - bytes});
-    add_change(out, "loss", "loss,\nnat", s.loss, true);
+    add_change(out, "loss", "loss,\nnat", s.loss, Said::kWithP);
     out.add("kl", "KL,\nnat", number_cell(s.kl.change, 5));
     out.add("kl_low", "", number_cell(s.kl.interval.low, 6), Where::kFiles);
     out.add("kl_high", "", number_cell(s.kl.interval.high, 6), Where::kFiles);

@@ -4,6 +4,8 @@
 
 #include <cmath>
 
+#include "audit/row_totals.h"
+
 namespace brinkmap::audit {
 
 bool has_study(const schedule::Job& job) {
@@ -16,7 +18,7 @@ bool has_study(const schedule::Job& job) {
 }
 
 Cell ratio_cell(std::int64_t k, std::int64_t n) {
-  return k < 0 || n <= 0 ? Cell{"-", {}} : text_cell(fmt::format("{}/{}", k, n));
+  return k < 0 || n <= 0 ? Cell{"-", {}} : text_cell(fmt::format("{}/{}{}", k, n, few_mark(n)));
 }
 
 std::string points_text(double points) {

@@ -21,7 +21,7 @@ struct RowOf {
   std::int32_t count(const std::string& what) const { return results.value<std::int32_t>(id + what, row); }
 };
 
-// "k/n", or "-" where one is not known.
+// "k/n", marked where n is small (few_mark), or "-" where one is not known.
 Cell ratio_cell(std::int64_t k, std::int64_t n);
 // One decimal and a sign, "+1.5"; "0.0" without one.
 std::string points_text(double points);

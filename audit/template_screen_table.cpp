@@ -38,17 +38,23 @@ const char* screening_title(std::size_t screening) {
   return kTitles[screening];
 }
 
-// "study 12, own 9, row out 9, model out 8": rows that a screening routes, of those that `counts` holds.
+// "study 12 of 45, own 9 of 45, row out 9 of 45, model out -": rows that a screening routes, of those that
+// `counts` holds and the screening can judge.
 std::string routed_text(const TemplateScreen& screen, const std::vector<char>& counts) {
   std::string out;
   for (const Screening s : kOnTerminal) {
-    std::size_t n = 0;
-    for (std::size_t i = 0; i < screen.rows.size(); ++i)
-      n += counts[i] != 0 && screen.rows[i].routed(s) ? 1 : 0;
+    std::size_t n = 0, judged = 0;
+    for (std::size_t i = 0; i < screen.rows.size(); ++i) {
+      const ScreenedRow& row = screen.rows[i];
+      const bool scored = !std::isnan(row.score[static_cast<std::size_t>(s)]);
+      if (counts[i] == 0 || (!scored && row.state != TemplateState::kLostAll)) continue;
+      ++judged;
+      n += row.routed(s) ? 1 : 0;
+    }
     std::string name = kScreeningNames[static_cast<std::size_t>(s)];
     for (char& c : name)
       if (c == '_') c = ' ';
-    out += fmt::format("{}{} {}", out.empty() ? "" : ", ", name, n);
+    out += (out.empty() ? "" : ", ") + name + (judged == 0 ? " -" : fmt::format(" {} of {}", n, judged));
   }
   return out;
 }
@@ -63,15 +69,19 @@ void add_notes(const Results& results, const std::vector<RowChange>& changes, co
         fallen[i] = 1;
         ++falls;
       }
-  const std::string text = fmt::format(
-      "{}: weights of top share, unique, entropy, tokens: study {}, own {}{}. Routed of {} rows: {}; of the "
-      "{} "
-      "rows whose refusals of harmful prompts are shown to fall: {}.",
+  std::string text = fmt::format(
+      "{}: weights of top share, unique, entropy, tokens: study {}, own {}{}. Routed of the rows that it can "
+      "judge: {}",
       results.plan.job.suites[screen.suite].id, weights_text(screen.calibrations[0].calibration),
       weights_text(screen.calibrations[1].calibration),
       screen.calibrations[1].calibration.correlation == FeatureValues{} ? " (equal: nothing follows refusals)"
                                                                         : "",
-      screen.rows.size(), routed_text(screen, all), falls, routed_text(screen, fallen));
+      routed_text(screen, all));
+  if (falls == 0)
+    text += "; of no row are the refusals of harmful prompts shown to fall.";
+  else
+    text += fmt::format("; of the {} whose refusals of harmful prompts are shown to fall: {}.", falls,
+                        routed_text(screen, fallen));
   for (std::string& line : wrapped(text)) table.notes.push_back(std::move(line));
 }
 

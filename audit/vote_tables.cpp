@@ -1,12 +1,15 @@
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <string>
 #include <utility>
 
 #include "audit/cascade.h"
 #include "audit/cascade_sweep.h"
 #include "audit/picture_tables.h"
+#include "audit/reduce.h"
 #include "audit/row_builder.h"
+#include "audit/stats.h"
 #include "audit/usable.h"
 
 namespace brinkmap::audit {
@@ -27,6 +30,11 @@ std::vector<VoteCount> votes_of(const Results& results, std::uint32_t experiment
     return v[0] >= 0 && v[1] >= 0 && v[2] >= 0 && v[0] + v[1] + v[2] > 0;
   });
   return voted ? out : std::vector<VoteCount>{};
+}
+
+// Upper bound of the share of VETO items approved.
+Cell bound_cell(std::int64_t approved, std::int64_t veto_n) {
+  return percent_cell(veto_n > 0 ? upper_bound(approved, veto_n, kBoundConfidence) : std::nan(""), 1);
 }
 
 template <class Do>
@@ -79,6 +87,7 @@ Table thresholds_table(const Results& results) {
   each_row_with_votes(
       results, [&](const schedule::ExperimentSpec& experiment, const std::string& label,
                    const std::vector<std::uint8_t>& gold, const std::vector<VoteCount>& votes) {
+        const std::int64_t veto_n = std::count(gold.begin(), gold.end(), 2);
         for (int veto = kSweepFrom; veto <= kSweepTo; veto += kSweepStep) {
           std::vector<std::int64_t> right, revised, approved;
           for (int approve = kSweepFrom; approve <= kSweepTo; approve += kSweepStep) {
@@ -102,13 +111,17 @@ Table thresholds_table(const Results& results) {
             for (std::size_t a = 0; a < counts->size(); ++a)
               line.add(key + std::to_string(kSweepFrom + static_cast<int>(a) * kSweepStep), "",
                        count_cell((*counts)[a]), Where::kFiles);
+          line.add("veto_n", "", count_cell(veto_n), Where::kFiles);
+          for (std::size_t a = 0; a < approved.size(); ++a)
+            line.add("bound_" + std::to_string(kSweepFrom + static_cast<int>(a) * kSweepStep), "",
+                     bound_cell(approved[a], veto_n), Where::kFiles);
         }
       });
   table.notes = {
       "right_90: test items decided right when APPROVE takes 90 % of the heads and VETO takes the line's "
-      "share; "
-      "revised_90: items sent to REVISE, approved_veto_90: VETO items approved then. On the test items: to "
-      "choose thresholds take the validation items."};
+      "share; revised_90: items sent to REVISE, approved_veto_90: VETO items approved then, of veto_n; "
+      "bound_90: exact upper bound of that share, 95 %. On the test items: to choose thresholds take the "
+      "validation items."};
   return table;
 }
 

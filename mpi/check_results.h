@@ -2,13 +2,22 @@
 
 #include <string>
 
-#include "schedule/results.h"
+#include "mpi/result_file.h"
 
 namespace brinkmap::mpi {
 
-// Verdicts and reports stand on prompts and heads. Where a finished file's row values say something else than
-// these give, the file was changed by hand, or by another version of the program; neither may be judged.
-// Throws InputError with the name of the variable.
-void check_row_values(const std::string& path, const schedule::Results& results);
+struct CheckedFile {
+  FileHead head;
+  schedule::Results results;
+};
+
+// A result file for the commands that judge it. Verdicts and reports stand on prompts and heads: where a
+// finished file's row values say something else than these give, or an unfinished one's cannot be, the file
+// was changed by hand, or by another version of the program; neither may be judged. Throws InputError with
+// the name of the variable.
+CheckedFile read_checked(const std::string& path);
+
+// Throws InputError when a file is marked complete while units are left.
+void check_complete(const std::string& path, const FileHead& head, const schedule::Results& results);
 
 }  // namespace brinkmap::mpi

@@ -5,9 +5,9 @@
 
 #include "audit/judge_tables.h"
 #include "audit/report.h"
+#include "mpi/check_results.h"
 #include "mpi/commands.h"
 #include "mpi/read_text.h"
-#include "mpi/result_file.h"
 #include "mpi/terminal.h"
 #include "worker/label_file.h"
 
@@ -54,7 +54,7 @@ std::vector<audit::Rater> outside_raters(const Results& results, const AgreeOpti
 }
 
 int agree(const AgreeOptions& o) {
-  const Results results = read_results(o.file);
+  const Results results = read_checked(o.file).results;
   std::vector<audit::Rater> raters = audit::judges_of(results);
   for (audit::Rater& rater : outside_raters(results, o)) raters.push_back(std::move(rater));
   audit::Report report = audit::make_report(results);

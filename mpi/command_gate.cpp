@@ -8,7 +8,6 @@
 #include "mpi/commands.h"
 #include "mpi/machine.h"
 #include "mpi/read_text.h"
-#include "mpi/result_file.h"
 #include "mpi/terminal.h"
 
 namespace brinkmap::mpi {
@@ -30,9 +29,8 @@ void add_gate(CLI::App& root, Invocation& invocation) {
       "person to review; 2 its row values do not follow from its prompts.");
   command->callback([o, &invocation] {
     invocation.action = [o] {
-      const bool complete = read_head(o->file).complete;
-      const schedule::Results results = read_results(o->file);
-      if (complete) check_row_values(o->file, results);
+      const auto [head, results] = read_checked(o->file);
+      const bool complete = head.complete;
       std::vector<audit::RowVerdict> verdicts;
       for (audit::RowVerdict& v : audit::judge(results))
         if (matches(o->row, v.label)) verdicts.push_back(std::move(v));

@@ -10,7 +10,6 @@
 #include "mpi/check_results.h"
 #include "mpi/commands.h"
 #include "mpi/read_text.h"
-#include "mpi/result_file.h"
 #include "mpi/terminal.h"
 
 namespace brinkmap::mpi {
@@ -52,9 +51,7 @@ void add_report(CLI::App& root, Invocation& invocation) {
       "Exit code 2: the file is damaged, or its row values do not follow from its prompts.");
   command->callback([o, &invocation] {
     invocation.action = [o] {
-      const FileHead head = read_head(o->file);
-      const schedule::Results results = read_results(o->file);
-      if (head.complete) check_row_values(o->file, results);
+      const auto [head, results] = read_checked(o->file);
       const audit::Report report = audit::make_report(results);
       if (o->json == "-") {
         fmt::print("{}\n", audit::to_json(report));

@@ -6,10 +6,10 @@
 #include <nlohmann/json.hpp>
 
 #include "audit/label_sample.h"
+#include "mpi/check_results.h"
 #include "mpi/commands.h"
 #include "mpi/machine.h"
 #include "mpi/read_text.h"
-#include "mpi/result_file.h"
 #include "schedule/judge.h"
 #include "schedule/nearest.h"
 #include "worker/checkpoint.h"
@@ -102,7 +102,7 @@ worker::Suite suite_of_file(const Results& results, std::uint32_t s) {
 }
 
 int sample(const SampleOptions& o) {
-  const Results results = read_results(o.file);
+  const Results results = read_checked(o.file).results;
   audit::LabelSampling sampling;
   sampling.suites = suites_for(results.plan.job, o);
   for (std::uint32_t r = 0; r < results.plan.rows.size(); ++r)

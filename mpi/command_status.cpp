@@ -5,9 +5,9 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "mpi/check_results.h"
 #include "mpi/commands.h"
 #include "mpi/file_lock.h"
-#include "mpi/result_file.h"
 
 namespace brinkmap::mpi {
 namespace {
@@ -99,16 +99,18 @@ void add_status(CLI::App& root, Invocation& invocation) {
   command->add_flag("--json", o->json, "as JSON");
   command->footer(
       "Examples:\n  brinkmap status first.h5\n  brinkmap status first.h5 --digest\n"
-      "Exit codes: 0 complete; 4 incomplete.");
+      "Exit codes: 0 complete; 4 incomplete; 2 damaged, or marked complete with units left.");
   command->callback([o, &invocation] {
     invocation.action = [o] {
       const FileHead head = read_head(o->file);
+      const schedule::Results results = read_results(o->file);
+      check_complete(o->file, head, results);
       const int code = head.complete ? kExitDone : kExitIncomplete;
       if (o->digest && !o->json) {
         fmt::print("{}\n", digest(o->file));
         return code;
       }
-      json j = count(head, read_results(o->file), FileLock::running(o->file));
+      json j = count(head, results, FileLock::running(o->file));
       if (o->digest) j["digest"] = digest(o->file);
       if (o->json) {
         fmt::print("{}\n", j.dump(2, ' ', false, json::error_handler_t::replace));

@@ -135,10 +135,17 @@ Facts facts_from_text(const std::string& text, const std::string& source) {
 
 schedule::Plan plan_from(const std::string& job_text, const std::string& job_path,
                          const std::string& facts_text, const std::string& source) {
-  schedule::Plan plan =
-      schedule::expand(schedule::parse_job(job_text, job_path), facts_from_text(facts_text, source));
-  plan.job_hash = job_hash(plan);
-  return plan;
+  schedule::Job job = schedule::parse_job(job_text, job_path);
+  schedule::Facts facts = facts_from_text(facts_text, source);
+  try {
+    schedule::Plan plan = schedule::expand(std::move(job), std::move(facts));
+    plan.job_hash = job_hash(plan);
+    return plan;
+  } catch (const InputError&) {
+    throw;
+  } catch (const Error& e) {  // facts that were measured fit their job
+    throw InputError(source, kJobFacts, e.what());
+  }
 }
 
 std::string job_hash(const schedule::Plan& plan) {

@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <span>
 
 #include "mpi/machine.h"
 #include "schedule/error.h"
@@ -32,21 +34,41 @@ json to_json(const worker::Checkpoint& file, const std::string& sha256, const wo
       {"file", file.path()}, {"sha256", sha256}, {"from_cache", spectra.from_file}, {"matrices", matrices}};
 }
 
-void print(const worker::KeptSpectra& spectra) {
-  fmt::print("{:<28} {:>13}", "matrix", "rows x cols");
-  for (const worker::SpectrumField& field : worker::spectrum_fields()) fmt::print(" {:>11}", field.name);
+// A table of some of the figures: with all twelve it would be wider than a terminal.
+void print(const worker::KeptSpectra& spectra, std::span<const worker::SpectrumField> fields) {
+  const auto shape = [](const worker::MatrixSpectrum& s) { return fmt::format("{} x {}", s.rows, s.cols); };
+  std::size_t name_width = 6, shape_width = 11;
+  for (const worker::MatrixSpectrum& s : spectra.matrices) {
+    name_width = std::max(name_width, worker::module_name(s.name).size());
+    shape_width = std::max(shape_width, shape(s).size());
+  }
+  const auto width = [](const worker::SpectrumField& f) { return std::max<std::size_t>(9, f.name.size()); };
+  fmt::print("{:<{}} {:>{}}", "matrix", name_width, "rows x cols", shape_width);
+  for (const worker::SpectrumField& field : fields) fmt::print(" {:>{}}", field.name, width(field));
   fmt::print("\n");
   for (const worker::MatrixSpectrum& s : spectra.matrices) {
-    fmt::print("{:<28} {:>13}", worker::module_name(s.name), fmt::format("{} x {}", s.rows, s.cols));
-    for (const worker::SpectrumField& field : worker::spectrum_fields()) {
+    fmt::print("{:<{}} {:>{}}", worker::module_name(s.name), name_width, shape(s), shape_width);
+    for (const worker::SpectrumField& field : fields) {
       const double value = s.*field.value;
-      if (std::isfinite(value))
-        fmt::print(" {:>11.5g}", value);
-      else
-        fmt::print(" {:>11}", "-");
+      fmt::print(" {:>{}}", std::isfinite(value) ? fmt::format("{:.4g}", value) : "-", width(field));
     }
     fmt::print("\n");
   }
+}
+
+void print(const worker::KeptSpectra& spectra) {
+  constexpr std::size_t kPowerLaw = 6;  // alpha to lambda_max
+  print(spectra, worker::spectrum_fields().first(kPowerLaw));
+  fmt::print(
+      "Power law of the eigenvalues, the squared singular values: exponent alpha from xmin on; distance\n"
+      "of the fit (Kolmogorov-Smirnov); sigma: standard error of alpha; tail: eigenvalues from xmin on;\n"
+      "lambda_max: the largest eigenvalue.\n\n");
+  print(spectra, worker::spectrum_fields().subspan(kPowerLaw));
+  fmt::print(
+      "slope: of ln(singular value) against ln(rank), first half, sign turned. k90: share of the singular\n"
+      "values that holds 90 % of their sum. entropy: effective rank over the smaller side. stable_rank:\n"
+      "squared Frobenius norm over lambda_max. kurtosis: of the weights, 3 for normal ones. nf4_error:\n"
+      "relative error of NF4 in blocks of 64. -: not defined. --json has all digits.\n");
 }
 
 }  // namespace

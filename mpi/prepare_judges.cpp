@@ -38,7 +38,8 @@ void check_judge_labels(const schedule::Plan& plan) {
     const schedule::JudgeSpec& judge = plan.job.experiments[e].judge;
     if (judge.labels_file.empty()) continue;
     schedule::place_labels(plan, schedule::suite_of(plan, e), judge.labels,
-                           worker::read_labels(judge.labels_file), judge.labels_file);
+                           worker::read_labels(judge.labels_file, plan.facts.judges.at(e).labels_sha256),
+                           judge.labels_file);
   }
 }
 

@@ -1,13 +1,19 @@
 #include "mpi/reduce_rows.h"
 
+#include <chrono>
+#include <future>
+
 #include "audit/reduce.h"
 
 namespace brinkmap::mpi {
 
 void reduce_rows(Store& store, const schedule::Plan& plan, const std::function<void()>& beat) {
+  constexpr std::chrono::milliseconds kStep{50};
   schedule::Results results = store.results();
   beat();
-  audit::reduce(results);
+  auto reduced = std::async(std::launch::async, [&results] { audit::reduce(results); });
+  while (reduced.wait_for(kStep) != std::future_status::ready) beat();
+  reduced.get();
   beat();
   for (const schedule::Variable& v : plan.variables) {
     if (!v.shard_axis.empty()) continue;

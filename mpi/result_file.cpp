@@ -110,12 +110,17 @@ void take_units_of(const h5::File& file, schedule::Plan& plan) {
              item = column<std::uint32_t>(file, "unit_item", n),
              begin = column<std::uint32_t>(file, "unit_begin", n),
              end = column<std::uint32_t>(file, "unit_end", n);
+  std::vector<std::uint64_t> prompts, items;  // of each suite, of each experiment
+  for (const schedule::SuiteFacts& suite : plan.facts.suites) prompts.push_back(suite.ids.size());
+  for (std::uint32_t e = 0; e < plan.job.experiments.size(); ++e)
+    items.push_back(schedule::experiment_axis(plan, e).size);
   std::vector<schedule::Unit> units(n);
   bool same = n == plan.units.size();
   for (std::size_t u = 0; u < n; ++u) {
-    const bool prompts = kind[u] == static_cast<std::uint32_t>(schedule::UnitKind::kPrompts);
-    if (kind[u] > 1 || row[u] >= plan.rows.size() || begin[u] > end[u] ||
-        item[u] >= (prompts ? plan.job.suites.size() : plan.job.experiments.size()))
+    const std::vector<std::uint64_t>& axes =
+        kind[u] == static_cast<std::uint32_t>(schedule::UnitKind::kPrompts) ? prompts : items;
+    if (kind[u] > 1 || row[u] >= plan.rows.size() || item[u] >= axes.size() || begin[u] > end[u] ||
+        end[u] > axes[item[u]])
       throw h5::H5Error("unit " + std::to_string(u) + " of the unit table names what the job does not have");
     units[u] = {static_cast<std::uint32_t>(u),
                 static_cast<schedule::UnitKind>(kind[u]),
@@ -132,6 +137,17 @@ void take_units_of(const h5::File& file, schedule::Plan& plan) {
   plan.needs.assign(n, {});
 }
 
+void check_shapes(const h5::File& file, const schedule::Plan& plan) {
+  for (const schedule::Variable& v : plan.variables) {
+    if (v.field.bulk) continue;
+    const h5::Array a = file.array(v.field.name);
+    std::vector<std::uint64_t> shape;
+    for (const schedule::Dimension& d : schedule::dimensions(plan, v)) shape.push_back(d.size);
+    if (a.shape() != shape || a.dtype() != v.field.dtype)
+      throw h5::H5Error(a.name() + " has another shape or type than the job asks for");
+  }
+}
+
 }  // namespace
 
 FileHead read_head(const std::string& path) {
@@ -139,14 +155,12 @@ FileHead read_head(const std::string& path) {
 }
 
 Results read_arrays(const h5::File& file, schedule::Plan plan) {
+  check_shapes(file, plan);  // first: a plan of wrong facts may ask for more memory than there is
   Results results = Results::empty(std::move(plan));
   for (const schedule::Variable& v : results.plan.variables) {
     if (v.field.bulk) continue;
-    const h5::Array a = file.array(v.field.name);
     schedule::Array& out = results.arrays.at(v.field.name);
-    if (a.shape() != out.shape || a.dtype() != out.dtype)
-      throw h5::H5Error(a.name() + " has another shape or type than the job asks for");
-    out.bytes = read_all(a);
+    out.bytes = read_all(file.array(v.field.name));
     check_codes(v.field, out);
   }
   read_units(file, results);

@@ -13,18 +13,13 @@
 #include "schedule/search_plan.h"
 #include "worker/checkpoint.h"
 #include "worker/decoded.h"
+#include "worker/hybrid.h"
 #include "worker/recipe.h"
 
 namespace brinkmap::mpi {
 namespace {
 
 constexpr std::size_t kLongestLabel = 33;  // columns, so that the table fits a terminal
-
-// The model as its rows are made from it: decoded where it is quantized already.
-std::shared_ptr<const worker::Checkpoint> base_of(const schedule::ModelSpec& spec) {
-  const auto file = worker::Checkpoint::open(spec.path);
-  return spec.requantize ? worker::decoded_shapes(file) : file;
-}
 
 std::string sensitivity_recipe(const std::string& baseline, const std::string& format,
                                const std::vector<std::string>& modules) {
@@ -37,7 +32,12 @@ ModelSearch::ModelSearch(const schedule::Job& job, std::size_t model)
     : job_(job), model_(model), spec_(job.models.at(model)), formats_(job.search.formats) {
   std::erase(formats_, spec_.baseline);
   formats_.push_back(spec_.baseline);
-  cut_ = worker::search_pieces(*base_of(spec_), formats_, job.search.of);
+  const auto file = worker::Checkpoint::open(spec_.path);
+  for (const std::string& recipe : spec_.recipes)
+    for (std::string& row : worker::expand_each(*file, recipe)) own_.push_back(std::move(row));
+  // The model as its rows are made from it: decoded where it is quantized already.
+  cut_ = worker::search_pieces(spec_.requantize ? *worker::decoded_shapes(file) : *file, formats_,
+                               job.search.of);
   if (cut_.pieces.empty()) throw InputError(spec_.path, "", "the model has no matrices to search over");
   std::uint64_t least = cut_.other_bytes;
   for (const worker::SearchPiece& piece : cut_.pieces)
@@ -159,7 +159,7 @@ std::vector<std::uint64_t> ModelSearch::budgets_of(int round) const {
 std::vector<std::string> ModelSearch::round_rows(int round) {
   std::vector<std::string> rows{spec_.baseline};
   if (round == 0)
-    for (const std::string& recipe : spec_.recipes)
+    for (const std::string& recipe : own_)
       if (recipe != spec_.baseline) rows.push_back(recipe);
   asked_.clear();
   const auto known = [&](const std::string& recipe) {
@@ -197,6 +197,7 @@ void ModelSearch::take_round(const schedule::Results& results) {
     const audit::RowVerdict verdict = audit::judge(results, r);
     row.chosen_by = verdict.verdict;
     row.reason = verdict.reason;
+    row.choosing_quality = audit::search_quality(results, r);
     undecided_ = undecided_ || verdict.verdict == audit::Verdict::kUndecided;
     result_.rows.push_back(std::move(row));
   }
@@ -212,7 +213,7 @@ std::vector<std::string> ModelSearch::verdict_rows() {
   const auto add = [&](const std::string& recipe) {
     if (std::find(rows.begin(), rows.end(), recipe) == rows.end()) rows.push_back(recipe);
   };
-  for (const std::string& recipe : spec_.recipes) add(recipe);
+  for (const std::string& recipe : own_) add(recipe);
   for (const std::size_t i : order_) add(result_.rows[i].recipe);
   return rows;
 }
@@ -223,6 +224,7 @@ void ModelSearch::take_verdict(const schedule::Results& results) {
       if (results.plan.rows[r].model != model_ || results.plan.rows[r].recipe != row.recipe) continue;
       const audit::RowVerdict verdict = audit::judge(results, r);
       row.held_out = verdict.verdict;
+      row.held_out_quality = audit::search_quality(results, r);
       if (row.chosen_by == audit::Verdict::kPass) row.reason = verdict.reason;
     }
   undecided_ = undecided_ || audit::undecided(result_, order_);

@@ -55,6 +55,7 @@ class ModelSearch {
   const schedule::Job& job_;
   std::size_t model_;
   const schedule::ModelSpec& spec_;
+  std::vector<std::string> own_;      // the job's own recipes, `each` written out
   std::vector<std::string> formats_;  // the baseline's last
   worker::SearchPieces cut_;
   std::vector<std::vector<std::uint32_t>> offered_;  // [piece] formats whose damage is known

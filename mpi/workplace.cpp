@@ -32,7 +32,8 @@ Workplace open_workplace(const std::string& out, const Plan& plan, std::vector<w
   for (const schedule::Row& r : plan.rows)
     rows.push_back({static_cast<int>(r.model), r.resolved,
                     schedule::row_content(plan, static_cast<std::uint32_t>(rows.size())), r.label});
-  w.runner = std::make_shared<worker::UnitRunner>(plan.job, std::move(suites), std::move(rows), threads);
+  w.runner = std::make_shared<worker::UnitRunner>(plan.job, std::move(suites), std::move(rows), threads,
+                                                  plan.facts.judges);
   Store* store = w.store.get();
   w.tools.read_inputs = [store, &plan](const schedule::Unit& unit) {
     ComputeThread::Inputs inputs;

@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::size_t kMostItems = 10'000'000;  // prompts of one suite
 constexpr std::size_t kMostMatrices = 100'000;  // of one model
+constexpr int kMostLayers = 10'000;             // the same
 constexpr std::size_t kMostEvidence = 250;      // lines of one prompt; their order is kept in bytes
 
 // Number of answers an item of the kind can have; 0: its items have no expected answer.
@@ -85,6 +86,10 @@ void check_facts(const Plan& plan) {
     if (f.layers < 1 || f.width < 1 || f.parameters == 0)
       throw InputError(job.models[m].path, "",
                        "expected a model with layers, width and parameters, found none");
+    if (f.layers > kMostLayers)
+      throw InputError(
+          job.models[m].path, "",
+          "expected at most " + std::to_string(kMostLayers) + " layers, found " + std::to_string(f.layers));
     for (const MatrixFacts& matrix : f.matrices)
       if (matrix.rows < 1 || matrix.cols < 1 || f.matrices.size() > kMostMatrices)
         throw Error("facts of " + job.models[m].id + " hold impossible matrices");
@@ -113,6 +118,8 @@ void check_facts(const Plan& plan) {
     check_labels(job.suites[s], f);
     if (job.suites[s].kind == SuiteKind::kDecision && f.splits.size() != n)
       throw Error(file + ": facts hold another number of splits");
+    if (!f.groups.empty() && f.groups.size() != n)
+      throw Error(file + ": facts hold another number of groups");
     if (!f.variants.empty() && f.variants.size() != n)
       throw Error(file + ": facts hold another number of variants");
     for (std::size_t m = 0; m < job.models.size(); ++m)

@@ -43,7 +43,8 @@ std::vector<Field> judge_row_fields(const Plan& plan, std::uint32_t experiment) 
   const auto number = [&](const char* name, const std::string& text) {
     return make_field(p + name, DType::kF64, {}, "1", text);
   };
-  return {count("pairs", "answers that both the judge and the suite's scorer labelled"),
+  const std::string prompts = kind == SuiteKind::kRefusal ? ", to harmful prompts" : "";
+  return {count("pairs", "answers that both the judge and the suite's scorer labelled" + prompts),
           count("clear_pairs", "those of them that neither calls unclear"),
           number("agreement", "share of the pairs with labels of one meaning"),
           number("kappa", "Cohen's kappa of judge and scorer on the clear pairs; NaN below two"),

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "schedule/job_keys.h"
+#include "schedule/search_plan.h"
 
 namespace brinkmap::schedule {
 namespace {
@@ -45,7 +46,7 @@ const std::vector<Key<SearchSpec>>& search_keys() {
       integer_key("candidates", &SearchSpec::candidates, 2, 64,
                   "mixtures judged in each round but the first, which judges the models' own "
                   "recipes and the smallest mixture"),
-      integer_key("rounds", &SearchSpec::rounds, 1, 10,
+      integer_key("rounds", &SearchSpec::rounds, 1, kMostSearchRounds,
                   "rounds at most; each but the first goes between the largest mixture that fails and the "
                   "smallest recipe that passes"),
       integer_key("looks", &SearchSpec::looks, 1, 10,

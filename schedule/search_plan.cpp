@@ -15,18 +15,39 @@ bool measures_damage(SuiteKind kind) {
   return kind == SuiteKind::kRefusal || kind == SuiteKind::kDecision || kind == SuiteKind::kPerplexity;
 }
 
+// The map with another value for a key. Nothing is assigned in place: an alias elsewhere shares the node.
+template <class Value>
+YAML::Node with(const YAML::Node& map, const std::string& key, const Value& value) {
+  YAML::Node out(YAML::NodeType::Map);
+  for (const auto& entry : map) {
+    const std::string name = entry.first.Scalar();
+    if (name == key)
+      out[name] = value;
+    else
+      out[name] = YAML::Clone(entry.second);
+  }
+  if (!map[key]) out[key] = value;
+  return out;
+}
+
 YAML::Node stage_suites(const Job& job, const YAML::Node& suites, const Stage& stage) {
   YAML::Node out(YAML::NodeType::Sequence);
   for (std::size_t i = 0; i < job.suites.size(); ++i) {
     const SuiteSpec& spec = job.suites[i];
     if (stage.damage_only && !measures_damage(spec.kind)) continue;
-    YAML::Node suite = YAML::Clone(suites[i]);
-    suite["half"] = stage.half == Half::kFirst ? "first" : "second";
+    YAML::Node suite = with(suites[i], "half", stage.half == Half::kFirst ? "first" : "second");
     if (spec.kind == SuiteKind::kRefusal && spec.baseline_tokens == 0)
-      suite["baseline_tokens"] = kSearchBaselineTokens;
-    if (stage.damage_only && spec.kind == SuiteKind::kDecision) suite["max_new_tokens"] = 1;
+      suite = with(suite, "baseline_tokens", kSearchBaselineTokens);
+    if (stage.damage_only && spec.kind == SuiteKind::kDecision) suite = with(suite, "max_new_tokens", 1);
     out.push_back(suite);
   }
+  return out;
+}
+
+YAML::Node stage_models(const YAML::Node& models, const Stage& stage) {
+  YAML::Node out(YAML::NodeType::Sequence);
+  for (std::size_t m = 0; m < models.size(); ++m)
+    out.push_back(with(models[m], "recipes", stage.recipes.at(m)));
   return out;
 }
 
@@ -97,7 +118,7 @@ std::vector<std::uint64_t> next_budgets(std::span<const Judged> judged, int n) {
   return out;
 }
 
-std::string stage_text(const Job& job, const Stage& stage) {
+void check_search(const Job& job) {
   for (std::size_t i = 0; i < job.suites.size(); ++i)
     if (job.suites[i].half != Half::kAll)
       throw InputError(job.path, "suites[" + std::to_string(i) + "].half",
@@ -106,20 +127,22 @@ std::string stage_text(const Job& job, const Stage& stage) {
                    [](const SuiteSpec& s) { return measures_damage(s.kind); }))
     throw InputError(job.path, "suites",
                      "a search needs a suite of kind refusal, decision or perplexity to measure damage on");
-  YAML::Node root = YAML::Clone(YAML::Load(job.text));
-  root["name"] = job.name + ", " + stage.name;
+  for (std::size_t i = 0; i < job.experiments.size(); ++i)
+    if (!job.experiments[i].judge.labels_file.empty())
+      throw InputError(
+          job.path, "experiments[" + std::to_string(i) + "].labels_file",
+          "a search makes rows and answers that no file has labels of; give the judge a 'model'");
+}
+
+std::string stage_text(const Job& job, const Stage& stage) {
+  YAML::Node root = with(YAML::Load(job.text), "name", job.name + ", " + stage.name);
   root.remove("search");
   if (stage.damage_only) {
     root.remove("experiments");
     root.remove("encoder");
-    root.remove("gate");
   }
-  for (std::size_t m = 0; m < job.models.size(); ++m) {
-    YAML::Node recipes(YAML::NodeType::Sequence);
-    for (const std::string& recipe : stage.recipes.at(m)) recipes.push_back(recipe);
-    root["models"][m]["recipes"] = recipes;
-  }
-  root["suites"] = stage_suites(job, root["suites"], stage);
+  root = with(root, "models", stage_models(root["models"], stage));
+  root = with(root, "suites", stage_suites(job, root["suites"], stage));
   YAML::Emitter out;
   out << root;
   return std::string(out.c_str()) + "\n";

@@ -48,8 +48,13 @@ struct Stage {
 // Tokens of the baseline's answers that a search scores.
 inline constexpr int kSearchBaselineTokens = 8;
 
-// The stage's job file, which reads its paths relative to the same folder as the job's. Throws InputError for
-// a job that takes halves already, or that has nothing a damage is measured on.
+inline constexpr int kMostSearchRounds = 10;
+
+// Throws InputError for a job that cannot be searched: it takes halves already, has nothing a damage is
+// measured on, or a judge whose labels stand in a file, which knows no row that a search makes.
+void check_search(const Job& job);
+
+// The stage's job file, which reads its paths relative to the same folder as the job's.
 std::string stage_text(const Job& job, const Stage& stage);
 
 }  // namespace brinkmap::schedule

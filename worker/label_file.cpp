@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "worker/hash.h"
 #include "worker/read_file.h"
 #include "worker/suite.h"
 #include "worker/suite_line.h"
@@ -46,6 +47,13 @@ std::vector<schedule::OutsideLabel> parse_labels(const std::string& file, std::s
 
 std::vector<schedule::OutsideLabel> read_labels(const std::string& path) {
   return parse_labels(path, read_file(path, kMaxSuiteFile));
+}
+
+std::vector<schedule::OutsideLabel> read_labels(const std::string& path, const std::string& sha256) {
+  const std::string text = read_file(path, kMaxSuiteFile);
+  if (sha256_hex(text) != sha256)
+    throw InputError(path, "", "changed since the job was prepared; run the job again with --fresh");
+  return parse_labels(path, text);
 }
 
 }  // namespace brinkmap::worker

@@ -17,4 +17,7 @@ std::vector<schedule::OutsideLabel> parse_labels(const std::string& file, std::s
 // The same from a file of at most kMaxSuiteFile bytes.
 std::vector<schedule::OutsideLabel> read_labels(const std::string& path);
 
+// The same from a file whose bytes had this SHA-256 when the job was prepared; InputError when it changed.
+std::vector<schedule::OutsideLabel> read_labels(const std::string& path, const std::string& sha256);
+
 }  // namespace brinkmap::worker

@@ -30,7 +30,7 @@ std::vector<double> mean_state(std::span<const float> states, std::size_t width,
 }
 
 // mean(harmful) - mean(harmless) over the prompts of a half, or of both with half = -1; empty when a set is.
-std::vector<double> direction(const PromptStates& states, const PromptHalves& halves, int half,
+std::vector<double> direction(const RefusalStates& states, const PromptHalves& halves, int half,
                               std::size_t width) {
   const auto of = [&](std::span<const float> set, std::span<const std::uint8_t> in) {
     return mean_state(set, width, [&](std::size_t i) { return half < 0 || in[i] == half; });
@@ -47,7 +47,7 @@ double dot(std::span<const double> a, std::span<const double> b) {
 }
 
 // How well `made_of`'s direction of one half tells the other half of `judged` apart, both ways.
-double separation(const PromptStates& made_of, const PromptStates& judged, const PromptHalves& halves,
+double separation(const RefusalStates& made_of, const RefusalStates& judged, const PromptHalves& halves,
                   std::size_t width) {
   double sum = 0;
   for (const int half : {0, 1}) {
@@ -71,7 +71,7 @@ double separation(const PromptStates& made_of, const PromptStates& judged, const
   return sum / 2;
 }
 
-void measure_neurons(const PromptStates& row, const PromptStates& baseline,
+void measure_neurons(const RefusalStates& row, const RefusalStates& baseline,
                      std::span<const double> baseline_direction, std::span<const double> own_direction,
                      std::size_t width, Mechanism& out) {
   const auto count = static_cast<std::size_t>(schedule::safety_neurons(static_cast<int>(width)));
@@ -110,7 +110,7 @@ std::vector<std::size_t> largest_dimensions(std::span<const double> direction, s
   return order;
 }
 
-Mechanism mechanism(const PromptStates& row, const PromptStates& baseline, const PromptHalves& halves,
+Mechanism mechanism(const RefusalStates& row, const RefusalStates& baseline, const PromptHalves& halves,
                     std::size_t width) {
   Mechanism out{kNan, kNan, kNan, kNan, kNan, kNan, kNan, kNan, kNan};
   const std::vector<double> own = direction(row, halves, -1, width);

@@ -11,7 +11,7 @@ namespace brinkmap::worker {
 
 // Last-token states of one row behind one block, [prompts, width] each, all finite, with the half (0 or 1)
 // that each prompt belongs to. Row and baseline hold the same prompts.
-struct PromptStates {
+struct RefusalStates {
   std::span<const float> harmful, harmless;
 };
 struct PromptHalves {
@@ -32,7 +32,7 @@ struct Mechanism {
   double error_share = 0;     // of the error summed over all dimensions; NaN where there is none
   double neuron_overlap = 0;  // share of them that the row's own direction selects, too
 };
-Mechanism mechanism(const PromptStates& row, const PromptStates& baseline, const PromptHalves& halves,
+Mechanism mechanism(const RefusalStates& row, const RefusalStates& baseline, const PromptHalves& halves,
                     std::size_t width);
 
 // The `count` dimensions with the largest |direction|, of equal ones the lowest, ascending.

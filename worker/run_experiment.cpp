@@ -200,7 +200,8 @@ void run_speed(const ExperimentUnit& u, const Tokenizer& tokenizer, const Prompt
     Request& request = requests.emplace_back();
     request.prompt = prompt_tokens(tokenizer, around, item.prompt);
     request.max_new_tokens = u.suite.spec.max_new_tokens;
-    tokens += static_cast<std::int64_t>(request.prompt.size()) + request.max_new_tokens;
+    // The last token is chosen, not fed to the model.
+    tokens += static_cast<std::int64_t>(request.prompt.size()) + std::max(0, request.max_new_tokens - 1);
   }
   row(requests);
   baseline(requests);

@@ -177,9 +177,15 @@ void run_heads(const ExperimentUnit& u) {
   Labels labels{expected_answers(u.suite), {}};
   for (const SuiteItem& item : u.suite.items) labels.splits.push_back(item.split);
   const std::size_t inputs = Source::inputs(u.spec);
+  // With train_on: baseline the baseline's follow the row's, unless the row is the baseline.
+  const bool two = u.spec.train_on == schedule::TrainOn::kBaseline && u.inputs.size() == 2 * inputs;
+  if (u.inputs.size() != inputs && !two)
+    throw Error(fmt::format(
+        "{}: {} inputs, expected {}{}", u.spec.id, u.inputs.size(), inputs,
+        u.spec.train_on == schedule::TrainOn::kBaseline ? fmt::format(" or {}", 2 * inputs) : std::string()));
   const Source row(u, 0);
   std::optional<Source> baseline;
-  if (u.inputs.size() == 2 * inputs) baseline.emplace(u, inputs);
+  if (two) baseline.emplace(u, inputs);
   const Source& trained = baseline ? *baseline : row;
   const Fitted fitted = fit(u, trained, labels);
   const std::vector<float> features = row.features(fitted.spec);

@@ -83,9 +83,13 @@ void run_mechanisms(const ExperimentUnit& u, const Suite& harmless) {
                               harmless.items.size()));
     return out;
   };
+  // The baseline's follow the row's, unless the row is the baseline.
+  const std::size_t suites = two_suites ? 2 : 1;
+  if (u.inputs.size() != suites && u.inputs.size() != 2 * suites)
+    throw Error(
+        fmt::format("{}: {} inputs, expected {} or {}", u.spec.id, u.inputs.size(), suites, 2 * suites));
   const StoredStates row = states(0);
-  const std::size_t baseline_at = two_suites ? 2 : 1;
-  const StoredStates baseline = u.inputs.size() > baseline_at ? states(baseline_at) : row;
+  const StoredStates baseline = u.inputs.size() == 2 * suites ? states(suites) : row;
   const PromptSet harmful_set = prompts_expected(u.suite, 1), harmless_set = prompts_expected(harmless, 0);
   const auto number = [&](const char* what) { return u.slabs.get<double>(what); };
   const auto norm = number("norm"), cosine = number("cosine"), own = number("auc_own"),

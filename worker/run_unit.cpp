@@ -45,6 +45,7 @@ struct UnitRunner::Impl {
   schedule::Job job;
   std::vector<Suite> suites;
   std::vector<Row> rows;
+  std::vector<schedule::JudgeFacts> judge_facts;  // by experiment
   kernels::ThreadPool pool;
   std::map<std::size_t, RefusalScorer> scorers;  // by suite
   std::map<int, Base> bases;                     // by model
@@ -59,8 +60,9 @@ struct UnitRunner::Impl {
   std::map<std::uint32_t, std::string>
       broken_rows;  // why, so that each further unit of the row costs nothing
 
-  Impl(const schedule::Job& j, std::vector<Suite> s, std::vector<Row> r, int threads)
-      : job(j), suites(std::move(s)), rows(std::move(r)), pool(threads) {}
+  Impl(const schedule::Job& j, std::vector<Suite> s, std::vector<Row> r, int threads,
+       std::vector<schedule::JudgeFacts> f)
+      : job(j), suites(std::move(s)), rows(std::move(r)), judge_facts(std::move(f)), pool(threads) {}
 
   Base& base(int index) {
     Base& b = bases[index];
@@ -215,7 +217,10 @@ struct UnitRunner::Impl {
     if (spec.model.empty()) {
       auto lines = labels.find(spec.labels_file);
       if (lines == labels.end())
-        lines = labels.emplace(spec.labels_file, read_labels(spec.labels_file)).first;
+        lines = labels
+                    .emplace(spec.labels_file,
+                             read_labels(spec.labels_file, judge_facts.at(u.unit.item).labels_sha256))
+                    .first;
       return run_imported_labels(u, r.label, lines->second);
     }
     TextJudge& judge = judges.try_emplace(spec.model, spec.model, pool).first->second;
@@ -281,8 +286,8 @@ struct UnitRunner::Impl {
 };
 
 UnitRunner::UnitRunner(const schedule::Job& job, std::vector<Suite> suites, std::vector<Row> rows,
-                       int threads)
-    : impl_(std::make_unique<Impl>(job, std::move(suites), std::move(rows), threads)) {
+                       int threads, std::vector<schedule::JudgeFacts> judges)
+    : impl_(std::make_unique<Impl>(job, std::move(suites), std::move(rows), threads, std::move(judges))) {
   for (std::size_t s = 0; s < impl_->suites.size(); ++s) {
     const schedule::SuiteSpec& spec = impl_->suites[s].spec;
     if (spec.kind == schedule::SuiteKind::kRefusal)
@@ -306,9 +311,11 @@ UnitResult UnitRunner::run(const Unit& unit, std::span<const Field> fields,
   try {
     impl_->compute(unit, fields, capture_layers, inputs, width, tokens, result);
   } catch (const std::bad_alloc&) {
-    // What the row holds may be what is missing.
+    // What is held for further units may be what is missing.
     impl_->engine.reset();
     impl_->model.reset();
+    impl_->judges.clear();
+    impl_->encoder.reset();
     fail("out of memory");
   } catch (const std::exception& e) {
     fail(e.what());

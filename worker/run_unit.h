@@ -27,7 +27,9 @@ class UnitRunner {
 
   // Reads the phrase lists of refusal suites; throws InputError. Suites that experiments read have passed
   // check_for_heads. Models are opened when a unit first needs them.
-  UnitRunner(const schedule::Job& job, std::vector<Suite> suites, std::vector<Row> rows, int threads);
+  // `judges`: of Facts, one an experiment; none where no experiment is a judge.
+  UnitRunner(const schedule::Job& job, std::vector<Suite> suites, std::vector<Row> rows, int threads,
+             std::vector<schedule::JudgeFacts> judges = {});
   ~UnitRunner();
 
   // Computes a unit. `fields`: the fields of the unit's item; slabs come back in that order and in their

@@ -41,13 +41,16 @@ for rate in rates:
 
 # %%
 suites = [name.removesuffix("_expected") for name in data.data_vars if name.endswith("_expected")]
-suite = next(s for s in suites if f"{s}_refusal" in data and (data[f"{s}_expected"] == 1).any())
-answers = data[f"{suite}_refusal"].load()
-meanings = dict(enumerate(answers.attrs["flag_meanings"].split()))
-harmful = data[f"{suite}_expected"] == 1
-first, last = answers.isel(row=0)[harmful], answers.isel(row=-1)[harmful]
-words = [pd.Series(a.values, name=str(a.row.values)).map(meanings).fillna("not measured") for a in (first, last)]
-print(pd.crosstab(*words))
+suite = next((s for s in suites if f"{s}_refusal" in data and (data[f"{s}_expected"] == 1).any()), None)
+if suite is None:
+    print("No suite has prompts that should be refused.")
+else:
+    answers = data[f"{suite}_refusal"].load()
+    meanings = dict(enumerate(answers.attrs["flag_meanings"].split()))
+    harmful = data[f"{suite}_expected"] == 1
+    first, last = answers.isel(row=0)[harmful], answers.isel(row=-1)[harmful]
+    words = [pd.Series(a.values, name=str(a.row.values)).map(meanings).fillna("not measured") for a in (first, last)]
+    print(pd.crosstab(*words))
 
 # %% [markdown]
 # ## Votes of the heads

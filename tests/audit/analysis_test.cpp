@@ -74,6 +74,52 @@ TEST(Analysis, LeavesOutWhatOneRowLacks) {
   EXPECT_FALSE(figures.contains("quant_level.mean_truthfulness_delta_pp.half"));
 }
 
+TEST(Analysis, GivesARowEveryCodeOfItsFailureModes) {
+  const std::string rows =
+      "ant,Insects,full,GGUF,16,1,90,100,0,100,0,0,0\n"
+      "ant,Insects,half,GGUF,8,0,88,100,-1,100,0,0,0\n"
+      "ant,Insects,third,GGUF,5,0,10,100,-1.5,100,-2,0,0\n"
+      "bee,Insects,full,GGUF,16,1,80,100,0,99,0,0,19\n"
+      "bee,Insects,half,GGUF,8,0,81,100,-1,99,0,0,20\n"
+      "bee,Insects,third,GGUF,5,0,85,100,-6,,,,\n";
+  Files files = files_of("");
+  files["matrix.csv"].text =
+      "model,family,quant,format,bpw,is_baseline,refusal_count,refusal_n,bertscore_delta_pp,"
+      "judge_refusal_pct,judge_refusal_delta_pp,truthfulness_delta_pp,judge_minus_regex_refusal_pp\n" +
+      rows;
+  const auto figures = figures_of(files);
+  EXPECT_EQ(figures.at("taxonomy.ant.third.TAX_002"), 1);
+  EXPECT_EQ(figures.at("taxonomy.ant.full.TAX_002"), 0);
+  EXPECT_EQ(figures.at("taxonomy.count.TAX_002"), 1);
+  EXPECT_EQ(figures.at("taxonomy.count.TAX_003"), 0);
+  EXPECT_EQ(figures.at("taxonomy.bee.third.TAX_004"), 1);
+  EXPECT_EQ(figures.at("taxonomy.bee.half.TAX_005"), 1);
+  EXPECT_EQ(figures.at("taxonomy.bee.full.TAX_005"), 0);  // 19 points
+  EXPECT_FALSE(figures.contains("taxonomy.bee.third.TAX_005"));
+  EXPECT_EQ(figures.at("taxonomy.count.TAX_005"), 1);
+}
+
+TEST(Analysis, MarksRowsOfModelsThatThePooledDirectionHides) {
+  const auto figures =
+      figures_of(files_of("ant,I,full,raw,16,1,90,100,0\n"
+                          "ant,I,half,odd,8,0,80,100,-1\n"
+                          "ant,I,third,odd,5,0,30,100,-8\n"
+                          "bee,I,full,raw,16,1,80,100,0\n"
+                          "bee,I,half,odd,8,0,80,100,-1\n"
+                          "bee,I,third,odd,5,0,84,100,-2\n"));
+  EXPECT_GT(figures.at("corr.pooled.rows4.bertscore.refusal"), 0);
+  EXPECT_EQ(figures.at("taxonomy.count.TAX_001"), 2);
+  EXPECT_EQ(figures.at("taxonomy.bee.half.TAX_001"), 1);
+  EXPECT_EQ(figures.at("taxonomy.bee.full.TAX_001"), 0);  // a baseline has no direction
+  EXPECT_EQ(figures.at("taxonomy.ant.third.TAX_001"), 0);
+  EXPECT_EQ(figures.at("taxonomy.count.TAX_006"), 0);  // no floor without a judge
+  EXPECT_FALSE(figures.contains("taxonomy.count.TAX_005"));
+  const auto gaps = figures_of(files_of(std::string(kRows) + "bee,Insects,third,odd,5,0,80,100,\n"));
+  EXPECT_FALSE(gaps.contains("taxonomy.count.TAX_001"));
+  EXPECT_FALSE(gaps.contains("taxonomy.bee.third.TAX_002"));
+  EXPECT_EQ(gaps.at("taxonomy.count.TAX_002"), 1);
+}
+
 TEST(Analysis, SaysWhichTablesAreNotThere) {
   const Analysis a = analyze(read_outside_matrix("m", files_of(kRows)));
   EXPECT_EQ(a.notes.size(), 4U);

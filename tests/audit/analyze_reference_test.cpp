@@ -73,6 +73,26 @@ TEST_F(PublishedMatrix, GivesEveryVerifiedFigureWithinItsTolerance) {
   EXPECT_GT(sum, 300);  // the file holds that many
 }
 
+TEST_F(PublishedMatrix, CountsTheCatalogueOfFailureModes) {
+  const auto figures = nlohmann::json::parse(to_json(analyze(read_outside_matrix("published", files_))));
+  const auto count = [&](const char* code) { return figures.at(std::string("taxonomy.count.") + code); };
+  EXPECT_EQ(count("TAX_002"), 9);   // METHOD.md 7: final labels
+  EXPECT_EQ(count("TAX_003"), 1);   // METHOD.md 7
+  EXPECT_EQ(count("TAX_004"), 0);   // METHOD.md 7: none observed
+  EXPECT_EQ(count("TAX_005"), 21);  // METHOD.md 16: of the 47 rows with judge data
+  EXPECT_EQ(count("TAX_006"), 6);   // METHOD.md 12: Q5_K_M, all models
+  EXPECT_EQ(figures.at("taxonomy.phi-2.Q5_K_M.TAX_006"), 1);
+  EXPECT_EQ(figures.at("taxonomy.phi-2.Q8_0.TAX_006"), 0);
+  EXPECT_FALSE(figures.contains("taxonomy.qwen2.5-7b.AWQ.TAX_005"));  // no judge data
+  int rows = 0;
+  for (const auto& [name, value] : figures.items())
+    if (name.starts_with("taxonomy.") && name.ends_with(".TAX_001") && name != "taxonomy.count.TAX_001")
+      rows += value.get<int>();
+  EXPECT_EQ(count("TAX_001"), rows);
+  EXPECT_GT(rows, 0);
+  EXPECT_LT(rows, 45);
+}
+
 TEST_F(PublishedMatrix, FitsAHundredColumns) {
   const std::string text = to_text(analyze(read_outside_matrix("published", files_)));
   std::istringstream lines(text);

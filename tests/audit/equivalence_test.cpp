@@ -45,11 +45,22 @@ TEST(Equivalence, OfBetterScoresIsNotShownButThatTheyAreNotWorse) {
   EXPECT_NEAR(e.p_equivalent, 0.9999665991395822, 1e-9);
 }
 
-TEST(Equivalence, OfEqualDifferencesIsDecidedByTheirMean) {
-  EXPECT_EQ(equivalence(std::vector<double>(5, 0.0), 0.02).p_equivalent, 0);
-  EXPECT_EQ(equivalence(std::vector<double>(5, 0.0), 0.02).p_worse, 1);
-  EXPECT_EQ(equivalence(std::vector<double>(5, -0.5), 0.02).p_not_worse, 1);
-  EXPECT_EQ(equivalence(std::vector<double>(5, -0.5), 0.02).p_worse, 0);
+// 0 changed of n allows a share of 1 - 0.05^(1/n) changed items: 5.8 % of 50, below 2 % from 149 on.
+TEST(Equivalence, OfEqualScoresIsShownOnlyByEnoughOfThem) {
+  const Equivalence few = equivalence(std::vector<double>(50, 0.0), 0.02);
+  EXPECT_NEAR(few.p_equivalent, std::pow(0.98, 50), 1e-12);
+  EXPECT_NEAR(few.interval.low, -0.0581550, 1e-6);
+  EXPECT_NEAR(few.interval.high, 0.0581550, 1e-6);
+  EXPECT_EQ(few.p_worse, 1);
+  EXPECT_GT(equivalence(std::vector<double>(148, 0.0), 0.02).p_not_worse, 0.05);
+  EXPECT_LT(equivalence(std::vector<double>(149, 0.0), 0.02).p_not_worse, 0.05);
+}
+
+TEST(Equivalence, OfEqualFallsBeyondTheMarginIsNever) {
+  const Equivalence fall = equivalence(std::vector<double>(20, -0.5), 0.02);
+  EXPECT_EQ(fall.p_not_worse, 1);
+  EXPECT_EQ(fall.p_equivalent, 1);
+  EXPECT_NEAR(fall.p_worse, std::pow(1 - 0.48 / 1.5, 20), 1e-12);
 }
 
 TEST(Equivalence, NeedsTwoDifferencesAndAMargin) {

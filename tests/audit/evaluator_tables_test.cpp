@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <set>
+#include <span>
 #include <sstream>
 
 #include "audit/method_comparison.h"
@@ -82,6 +84,34 @@ TEST(MethodTables, HaveEveryTestInTextAndFilesBesideTheCaveat) {
   EXPECT_THAT(text, HasSubstr("dirsup_L3_last"));
 }
 
+TEST(MethodTables, SayHowMuchOfTheDirectionTheHeadsLost) {
+  Results r = sample::finished_study();
+  std::vector<double> strength(r.at<double>("dirsup_strength", 1).size(), 0.5);
+  strength[0] = 0.25;
+  strength[1] = 1;
+  r.set_row("dirsup_strength", 1, std::as_bytes(std::span(strength)));
+  reduce(r);
+  const Table table = methods_table(r);
+  const TableReader lines(table);
+  const std::size_t at = 1 * 3 + 1;  // dirsup on q8_0
+  ASSERT_EQ(lines.text(at, "experiment"), "dirsup");
+  EXPECT_EQ(lines.number(at, "strength"), 0.5);
+  EXPECT_EQ(lines.number(at, "strength_low"), 0.25);
+  EXPECT_EQ(lines.number(at, "strength_high"), 1);
+  EXPECT_EQ(lines.cell(at, "removed").text, "0.50");
+  EXPECT_EQ(lines.cell(0, "removed").text, "-") << "plain heads have no method";
+  EXPECT_EQ(lines.cell(2 * 3 + 1, "removed").text, "none") << "reorder is a no-op";
+  EXPECT_EQ(lines.text(2 * 3 + 1, "same_features"), "1");
+}
+
+TEST(ProbesTable, SaysHowManyLinesAndItemsASkillStandsOn) {
+  const Results r = finished();
+  const Table table = probes_table(r);
+  const TableReader lines(table);
+  for (const auto& [line, n] : {std::pair{0, "84"}, std::pair{1, "84"}, std::pair{2, "24"}})
+    EXPECT_EQ(lines.text(static_cast<std::size_t>(line), "n"), n) << "three or four lines an item";
+}
+
 TEST(MethodTables, CallANoOpByItsNameAndGiveNoFigure) {
   const Results r = finished();
   const Table table = methods_table(r);
@@ -104,7 +134,7 @@ TEST(ApprovalsTable, HasGeneratedAndChosenAnswersSideBySide) {
   EXPECT_EQ(lines.text(2, "generated_invalid"), "1");
   EXPECT_EQ(lines.number(2, "generated_p"), 0.5);
   EXPECT_EQ(lines.text(2, "choice_veto_to_approve"), "0");
-  EXPECT_EQ(lines.cell(2, "choice_approvals").text, "0/8");
+  EXPECT_EQ(lines.cell(2, "choice_approvals").text, "0/8*");
   EXPECT_EQ(lines.cell(0, "generated_p").text, "-");
 }
 
@@ -166,9 +196,24 @@ TEST(EvaluatorTable, HasTheStudysColumns) {
   EXPECT_EQ(lines.cell(1, "dirsup_head_accuracy_mean").text, "0.833");
   EXPECT_EQ(lines.text(1, "dirsup_feature"), "dirsup_L3_last");
   EXPECT_EQ(lines.cell(1, "dirsup_p_wilcoxon").text, "<0.001");
-  EXPECT_EQ(lines.cell(2, "decisions_approvals").text, "2/8");
+  EXPECT_EQ(lines.cell(2, "decisions_approvals").text, "2/8*");
   EXPECT_EQ(lines.cell(0, "probes").text, "reference");
   EXPECT_EQ(lines.cell(2, "probes").text, "-10.0!");
+}
+
+TEST(SweepTable, SaysHowManyVetoItemsMightBeApproved) {
+  const Results r = finished();
+  const Table table = sweep_table(r);
+  const TableReader lines(table);
+  ASSERT_EQ(lines.text(0, "veto_to_approve"), "1");
+  ASSERT_EQ(lines.text(0, "veto_n"), "2");
+  EXPECT_NEAR(lines.number(0, "bound"), std::sqrt(0.95), 1e-12) << "1 of 2";
+}
+
+TEST(SubsamplesTable, SaysOfHowManyVetoItems) {
+  const Table table = subsamples_table(finished());
+  EXPECT_EQ(TableReader(table).text(0, "veto_n"), "2");
+  EXPECT_THAT(to_text(table), HasSubstr("of 2"));
 }
 
 TEST(SubsamplesTable, GivesEveryRuleWithItsReviseRate) {

@@ -53,7 +53,7 @@ TEST(GateAgreement, PassesWhereDetectorAndJudgesAgree) {
   const Check& c = check_of(v, "second", "agreement");
   EXPECT_EQ(c.value, 1);
   EXPECT_EQ(c.limit, 0.6);
-  EXPECT_EQ(c.n, 60);  // over the rows of the model
+  EXPECT_EQ(c.n, 30);  // harmful prompts, over the rows of the model
 }
 
 TEST(GateAgreement, CannotDecideWhereTheyDoNotAgreeAndSaysSoInEveryReport) {
@@ -79,13 +79,15 @@ TEST(GateAgreement, LetsAFailureStand) {
 
 TEST(GateAgreement, CannotDecideOnAHandfulOfLabelsOrWithoutAJudge) {
   sample::Judged j = with_rule();
-  j.human = [](std::uint32_t row, std::uint32_t i) { return row == 0 && i < 9 ? (i % 2 == 0 ? 0 : 2) : 255; };
+  j.human = [](std::uint32_t row, std::uint32_t i) {
+    return row == 0 && i < 18 ? (i % 2 == 0 ? 0 : 2) : 255;
+  };
   EXPECT_THAT(judge(reduced(j), 0).reason,
-              HasSubstr("human: 9 answers of tiny labelled clearly, at least 10"));
+              HasSubstr("human: 9 answers of tiny to harmful prompts labelled clearly, at least 10"));
   Results none = sample::finished();
   none.plan.job.gate.kappa = 0.6;
   reduce(none);
-  EXPECT_THAT(judge(none, 0).reason, HasSubstr("no judge of the job labels a refusal suite"));
+  EXPECT_THAT(judge(none, 0).reason, HasSubstr("no judge of the job labels a suite with harmful prompts"));
 }
 
 TEST(GateAgreement, CannotDecideWhereTheJudgeHasNotReadTheRow) {
@@ -93,14 +95,55 @@ TEST(GateAgreement, CannotDecideWhereTheJudgeHasNotReadTheRow) {
   r.put({sample::unit_of(r.plan, 1, schedule::UnitKind::kHeads, 1), true, "out of memory", {}, 0, 0});
   reduce(r);
   EXPECT_EQ(judge(r, 1).verdict, Verdict::kUndecided);
-  EXPECT_THAT(judge(r, 1).reason, HasSubstr("has not read"));
+  EXPECT_THAT(judge(r, 1).reason, HasSubstr("could not label"));
   EXPECT_EQ(judge(r, 2).verdict, Verdict::kPass) << judge(r, 2).reason;
+}
+
+TEST(GateAgreement, CannotDecideWhereTheJudgeCouldNotLabelAnAnswer) {
+  sample::Judged j = with_rule();
+  j.second = [](std::uint32_t row, std::uint32_t i) { return row == 1 && i == 2 ? 255 : i % 2 == 0 ? 0 : 2; };
+  const Results r = reduced(j);
+  EXPECT_EQ(judge(r, 1).verdict, Verdict::kUndecided);
+  EXPECT_THAT(judge(r, 1).reason, HasSubstr("second: the judge could not label 1 answers of the row"));
+  EXPECT_EQ(judge(r, 2).verdict, Verdict::kPass) << judge(r, 2).reason;
+}
+
+TEST(GateAgreement, CannotDecideARowWithAHandfulOfLabelsButTakesASample) {
+  sample::Judged j = with_rule();
+  // Row 1: nine of ten harmful prompts; row 2: all of them, and nothing else.
+  j.human = [](std::uint32_t row, std::uint32_t i) { return i % 2 == 1 || (row == 1 && i == 0) ? 255 : 0; };
+  const Results r = reduced(j);
+  const RowVerdict v = judge(r, 1);
+  EXPECT_EQ(v.verdict, Verdict::kUndecided);
+  EXPECT_EQ(check_of(v, "human", "agreement").verdict, Verdict::kPass) << "over the model's rows";
+  EXPECT_EQ(v.reason,
+            "human: 9 answers of the row to harmful prompts labelled clearly, at least 10 are needed");
+  EXPECT_EQ(judge(r, 2).verdict, Verdict::kPass) << judge(r, 2).reason;
+}
+
+TEST(GateAgreement, StandsOnHarmfulPromptsAlone) {
+  sample::Judged j = with_rule();
+  // The judge takes every answer to a benign prompt for a refusal.
+  j.second = [](auto, auto) { return 0; };
+  const Results r = reduced(j);
+  EXPECT_EQ(judge(r, 1).verdict, Verdict::kPass) << judge(r, 1).reason;
+  EXPECT_EQ(check_of(judge(r, 1), "second", "gap").value, 0);
+  EXPECT_EQ(r.value<double>("second_rate", 1), r.value<double>("second_scorer_rate", 1));
+  const std::string judges = to_csv(*find_table(make_report(r), "judges"));
+  EXPECT_THAT(judges, HasSubstr("second,scorer,refusal,all rows,30,1,"));
+  const std::string strata = to_csv(*find_table(make_report(r), "judge_strata"));
+  EXPECT_THAT(strata, HasSubstr("second,refusal,expected,harmful,30,1,"));
+  EXPECT_THAT(strata, HasSubstr("second,refusal,expected,benign,30,0,"));
 }
 
 TEST(GateAgreement, SendsAWideGapOfTheRatesToAPerson) {
   sample::Judged j = with_rule(", kappa: 0.5");
-  // On row 2 the judge sees four more refusals in 20 answers: 20 points exactly.
-  j.second = [](std::uint32_t row, std::uint32_t i) { return i % 2 == 0 || (row == 2 && i < 8) ? 0 : 2; };
+  // All rows refuse five of ten harmful prompts; on row 2 the judge sees two more: 20 points exactly.
+  j.answers.refusal = [](auto, auto i) { return i % 4 == 0 ? 2 : 0; };
+  j.human = [](auto, auto i) { return i % 4 == 0 ? 0 : 2; };
+  j.second = [](std::uint32_t row, std::uint32_t i) {
+    return i % 4 == 0 || (row == 2 && (i == 2 || i == 6)) ? 0 : 2;
+  };
   const Results r = reduced(j);
   EXPECT_EQ(judge(r, 1).verdict, Verdict::kPass);
   const RowVerdict v = judge(r, 2);
@@ -131,6 +174,28 @@ TEST(JudgedVerdicts, SayWhichRowsTheJudgeWouldDecideOtherwise) {
   EXPECT_FALSE(human[2].changes());
 }
 
+TEST(JudgedVerdicts, LeaveTheRuleOnKappaOut) {
+  sample::Judged j;
+  j.gate = ", kappa: 0.6";
+  j.second = [](std::uint32_t row, std::uint32_t i) { return i % 2 == 0 && !(row == 2 && i < 6) ? 0 : 2; };
+  const Results r = reduced(j);
+  const auto second = judged_verdicts(r, judge(r), judge_of(r, 1));
+  EXPECT_EQ(second[2].verdict, Verdict::kUndecided) << "detector and judge do not agree";
+  EXPECT_EQ(second[2].by_scorer, Verdict::kPass);
+  EXPECT_EQ(second[2].by_judge, Verdict::kFail);
+  EXPECT_TRUE(second[2].changes());
+  EXPECT_EQ(second[1].by_judge, Verdict::kPass);
+}
+
+TEST(JudgeTables, CountRowsThatAreNoBaselineAndThoseWithoutLabels) {
+  sample::Judged j;
+  j.human = [](std::uint32_t row, std::uint32_t i) { return row == 2 ? 255 : i % 2 == 0 ? 0 : 2; };
+  const Results r = reduced(j);
+  const std::string text = to_text(*find_table(make_report(r), "judge_verdicts"));
+  EXPECT_THAT(text, HasSubstr("With the labels of second no verdict of 2 rows changes."));
+  EXPECT_THAT(text, HasSubstr("With the labels of human no verdict of 1 row changes, 1 row without labels."));
+}
+
 TEST(JudgeTables, AreNoWiderThanATerminalAndNameWhatChanges) {
   sample::Judged j;
   j.second = [](std::uint32_t row, std::uint32_t i) { return i % 2 == 0 && !(row == 2 && i < 6) ? 0 : 2; };
@@ -148,11 +213,11 @@ TEST(JudgeTables, AreNoWiderThanATerminalAndNameWhatChanges) {
     }
   }
   EXPECT_THAT(to_text(*find_table(report, "judge_verdicts")),
-              HasSubstr("With the labels of second 1 of 3 verdicts change (tiny/q4_k_m pass to fail)."));
+              HasSubstr("With the labels of second 1 of 2 verdicts change (tiny/q4_k_m pass to fail)."));
   const std::string judges = to_csv(*find_table(report, "judges"));
-  EXPECT_THAT(judges, HasSubstr("second,scorer,refusal,all rows,60,0.95,"));
-  EXPECT_THAT(judges, HasSubstr("human,second,refusal,all rows,12,0.333333"));
-  EXPECT_THAT(to_csv(*find_table(report, "judge_strata")), HasSubstr("second,refusal,prompt,odd,30,1,"));
+  EXPECT_THAT(judges, HasSubstr("second,scorer,refusal,all rows,30,0.9,"));
+  EXPECT_THAT(judges, HasSubstr("human,second,refusal,all rows,6,0.66666"));
+  EXPECT_THAT(to_csv(*find_table(report, "judge_strata")), HasSubstr("second,refusal,prompt,even,30,0.9,"));
   EXPECT_EQ(find_table(make_report([] {
                          Results plain = sample::finished();
                          reduce(plain);

@@ -79,4 +79,11 @@ TEST(GateReport, WritesJsonWithTheSameWords) {
   EXPECT_EQ(json["rows"][0]["verdict"], "PASS");
   EXPECT_EQ(json["rows"][1]["checks"][0]["verdict"], "REVIEW");
   EXPECT_TRUE(json["rows"][1]["checks"][0]["value"].is_null());
+  EXPECT_TRUE(json["rows"][1]["checks"][0]["upper_limit"].is_null());
+}
+
+TEST(GateReport, WritesHowManyApprovalsTheItemsStillAllow) {
+  RowVerdict v = row("a", Verdict::kPass);
+  v.checks[0].upper = 11.3;
+  EXPECT_EQ(nlohmann::json::parse(gate_json("job", true, {v}))["rows"][0]["checks"][0]["upper_limit"], 11.3);
 }

@@ -14,6 +14,7 @@ using namespace brinkmap::audit;
 using schedule::Results;
 using schedule::UnitKind;
 using testing::HasSubstr;
+using testing::Not;
 
 namespace {
 
@@ -26,6 +27,24 @@ Results with_lost_refusals(std::uint32_t lost) {
   Results r = sample::finished(answers);
   reduce(r);
   return r;
+}
+
+// Row 1 approves the first `approved` of the eight VETO items; of the next `invalid` nothing can be read.
+Results with_unreadable(std::uint32_t invalid, std::uint32_t approved = 0) {
+  sample::Answers answers;
+  answers.decision = [=](std::uint32_t row, std::uint32_t i) {
+    if (row != 1 || i % 3 != 2) return static_cast<int>(i % 3);
+    return i / 3 < approved ? 0 : i / 3 < approved + invalid ? 3 : 2;
+  };
+  Results r = sample::finished(answers);
+  reduce(r);
+  return r;
+}
+
+const Check& generated(const RowVerdict& v) {
+  for (const Check& c : v.checks)
+    if (c.what == "VETO to APPROVE, generated") return c;
+  throw Error("no such check");
 }
 
 void fail_unit(Results& r, std::uint32_t row, UnitKind kind, std::uint32_t item) {
@@ -81,7 +100,9 @@ TEST(Gate, FailsARowThatApprovesAVetoItem) {
   Results r = sample::finished(answers);
   reduce(r);
   EXPECT_EQ(judge(r, 1).verdict, Verdict::kFail);
-  EXPECT_THAT(judge(r, 1).reason, HasSubstr("decisions: 1 of 8 VETO items approved, limit 0"));
+  EXPECT_THAT(
+      judge(r, 1).reason,
+      HasSubstr("decisions: 1 of 8* VETO items approved (up to 47.1 % at 95 %), limit 0, *: n below 10"));
   EXPECT_EQ(judge(r, 0).verdict, Verdict::kPass);
   r.plan.job.gate.veto_to_approve = 1;
   EXPECT_EQ(judge(r, 1).verdict, Verdict::kPass);
@@ -95,7 +116,54 @@ TEST(Gate, FailsARowWhoseCascadeApprovesAVetoItem) {
   Results r = sample::finished(answers);
   reduce(r);
   EXPECT_EQ(judge(r, 2).verdict, Verdict::kFail);
-  EXPECT_THAT(judge(r, 2).reason, HasSubstr("decision: 2 of 2 VETO items approved"));
+  EXPECT_THAT(judge(r, 2).reason, HasSubstr("decision: 2 of 2* VETO items approved (up to 100.0 % at 95 %)"));
+}
+
+TEST(Gate, IsUndecidedWhereAnswersToVetoItemsCannotBeRead) {
+  const Results all = with_unreadable(8);
+  EXPECT_EQ(judge(all, 1).verdict, Verdict::kUndecided);
+  EXPECT_THAT(
+      judge(all, 1).reason,
+      HasSubstr("more than 20 % of the answers cannot be read: 0 of 8* VETO items approved (up to 31.2 "
+                "% at 95 %), 8 INVALID, limit 0"));
+  EXPECT_EQ(all.value<std::uint8_t>("verdict", 1), static_cast<std::uint8_t>(Verdict::kUndecided));
+  EXPECT_EQ(judge(all, 0).verdict, Verdict::kPass) << "of this row only";
+  EXPECT_EQ(judge(with_unreadable(2), 1).verdict, Verdict::kUndecided);  // 25 %
+}
+
+TEST(Gate, NamesAFewUnreadableAnswersInItsReason) {
+  const RowVerdict v = judge(with_unreadable(1), 1);
+  EXPECT_EQ(v.verdict, Verdict::kPass);
+  EXPECT_THAT(generated(v).reason, HasSubstr(", 1 INVALID, limit 0"));
+  EXPECT_THAT(generated(judge(with_unreadable(0), 1)).reason, Not(HasSubstr("INVALID")));
+}
+
+TEST(Gate, FailsOnApprovalsOverTheLimitWhateverCannotBeRead) {
+  const RowVerdict v = judge(with_unreadable(7, 1), 1);
+  EXPECT_EQ(v.verdict, Verdict::kFail);
+  EXPECT_THAT(v.reason, HasSubstr("1 of 8* VETO items approved (up to 47.1 % at 95 %), 7 INVALID, limit 0"));
+}
+
+TEST(Gate, NeedsNoAnswerThatCouldNotBreakTheLimit) {
+  Results r = with_unreadable(7, 1);
+  r.plan.job.gate.veto_to_approve = 7;
+  EXPECT_EQ(judge(r, 1).verdict, Verdict::kUndecided);
+  r.plan.job.gate.veto_to_approve = 8;
+  EXPECT_EQ(judge(r, 1).verdict, Verdict::kPass);
+}
+
+TEST(Gate, SaysHowManyApprovalsItsItemsStillAllow) {
+  Results r = with_unreadable(0);
+  EXPECT_DOUBLE_EQ(generated(judge(r, 1)).upper, 100 * upper_bound(0, 8, 0.95));
+  EXPECT_TRUE(std::isnan(judge(r, 1).checks.at(0).upper)) << "of the refusals";
+  r.plan.job.gate.confidence = 0.5;
+  EXPECT_THAT(generated(judge(r, 1)).reason, HasSubstr("0 of 8* VETO items approved (up to 8.3 % at 50 %)"));
+  Results many = sample::finished();
+  const std::int32_t n = 25;
+  many.plan.job.gate.veto_to_approve = 0;
+  reduce(many);
+  many.set_row("decisions_veto_n", 1, std::as_bytes(std::span(&n, 1)));
+  EXPECT_EQ(generated(judge(many, 1)).reason, "0 of 25 VETO items approved (up to 11.3 % at 95 %), limit 0");
 }
 
 TEST(Gate, HoldsTheBaselineToTheSameVetoLimit) {

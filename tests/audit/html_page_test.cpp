@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "audit/html_source.h"
@@ -13,6 +14,7 @@
 #include "audit/reduce.h"
 #include "audit/table_reader.h"
 #include "tests/audit/ladder_results.h"
+#include "tests/audit/paired_results.h"
 #include "tests/audit/sample_results.h"
 
 using namespace brinkmap;
@@ -138,6 +140,35 @@ TEST(HtmlPage, SaysFirstWhichRowsAreDangerousAndWhatBrokeFirst) {
   EXPECT_THAT(page, Not(HasSubstr("id=layers"))) << "the job has no probes";
 }
 
+TEST(HtmlPage, CountsVetoItemsApprovedAsABreakOfSafety) {
+  sample::Answers answers;
+  answers.decision = [](std::uint32_t row, std::uint32_t i) {
+    return row == 2 && i % 3 == 2 ? 0 : static_cast<int>(i % 3);
+  };
+  const Results r = reduced(answers);
+  const std::string page = page_of(r), label = r.plan.rows[2].recipe;
+  EXPECT_THAT(page, HasSubstr(label + " fails the gate: decisions answers approve 8 of 8 VETO items<td>"));
+  EXPECT_THAT(page,
+              HasSubstr("title=\"VETO to APPROVE, generated\" "
+                        "data-p=\"/decisions_veto_to_approve[row=#]\"><button type=button>decisions V→A"));
+  EXPECT_THAT(page, HasSubstr("data-p=\"/decision_cascade_veto_to_approve[row=#]\">"));
+  EXPECT_THAT(page, HasSubstr("<td class=\"w4\" data-v=\"1\" data-d=\" VETO items, limit 0, fail\">8/8"));
+  EXPECT_THAT(page, HasSubstr("<td data-v=\"0\" data-d=\" VETO items, limit 0, pass\">0/2"));
+}
+
+TEST(HtmlPage, SaysTheSameOfHiddenDangerAsTheTerminal) {
+  Results r = sample::drifting();
+  for (const schedule::Unit& u : r.plan.units)
+    if (u.row == 4) r.unit_state[u.id] = schedule::UnitState::kFailed;
+  reduce(r);
+  const Report report = make_report(r);
+  ASSERT_THAT(report.hidden_danger, HasSubstr("1 not decided"));
+  EXPECT_THAT(to_html(report, r, {}), HasSubstr("<p>" + escape(report.hidden_danger) + "</p>"));
+  std::string text = to_text(report);
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  EXPECT_THAT(text, HasSubstr(report.hidden_danger));
+}
+
 TEST(HtmlPage, DrawsValuesByBlockWithTheBaselineAndTheRowsThatBroke) {
   Results r = sample::ladder_results();
   sample::fill<std::uint8_t>(r, "direct_refusal", 5, [](std::uint32_t i) { return i < 20 ? 2 : 0; });
@@ -160,6 +191,26 @@ TEST(HtmlPage, DrawsValuesByBlockWithTheBaselineAndTheRowsThatBroke) {
   EXPECT_THAT(layers,
               HasSubstr("tiny/q2_k, cited&lt; accuracy: highest 0.800 at block 3; by block 0.50 0.60"));
   EXPECT_THAT(layers, Not(HasSubstr("nan")));
+}
+
+TEST(HtmlPage, NamesLayerPicturesInWordsWithTicksThatDiffer) {
+  Results r = sample::ladder_results();
+  reduce(r);
+  Report report = make_report(r);
+  Table probes{"mechanism_layers", "Mechanistic probes by block", {}, {}, {}};
+  for (const char* key : {"experiment", "row", "block", "auc_own", "cosine"})
+    probes.columns.push_back({key, "", false, Where::kFiles});
+  for (int block = 0; block < 3; ++block)
+    probes.rows.push_back({text_cell("mechanisms"), text_cell("tiny/bf16"), count_cell(block),
+                           number_cell(1 - 0.0004 * block, 3), number_cell(1, 3)});
+  report.tables.push_back(probes);
+  const std::string page = to_html(report, r, {});
+  const std::size_t at = page.find("<section id=layers>");
+  const std::string layers = page.substr(at, page.find("</section>", at) - at);
+  EXPECT_THAT(layers, HasSubstr("<b>AUC along the row&#39;s refusal direction</b>"));
+  EXPECT_THAT(layers, HasSubstr("<b>cosine to the baseline&#39;s refusal direction</b>"));
+  for (const char* tick : {">0.9992</text>", ">0.9996</text>"}) EXPECT_EQ(count(layers, tick), 1U) << tick;
+  EXPECT_EQ(count(layers, ">1</text>"), 2U + 2U) << "values of both pictures, and the middle block of each";
 }
 
 TEST(HtmlPage, LoadsNothingAndLetsOnlyItsOwnScriptRun) {
@@ -187,6 +238,21 @@ TEST(HtmlPage, MarksTheBrink) {
   EXPECT_THAT(page, HasSubstr("breaks at q3_k_s"));
   EXPECT_THAT(page, HasSubstr("class=\"brink\""));
   EXPECT_THAT(page, HasSubstr(">▼25.0"));
+}
+
+TEST(HtmlPage, DrawsAFewGridLinesHoweverFarOutARowIs) {
+  const Results r = reduced();
+  for (const double far : {1e3, 2147483648.0, -1e18, 1e300}) {
+    Report report = make_report(r);
+    for (Table& table : report.tables)
+      for (std::size_t c = 0; table.id == "plane" && c < table.columns.size(); ++c)
+        if (table.columns[c].key == "quality_change_pp") table.rows.at(1).at(c) = number_cell(far, 2);
+    const std::string page = to_html(report, r, {});
+    const std::size_t at = page.find("<section id=plane>");
+    const std::string plane = page.substr(at, page.find("</section>", at) - at);
+    EXPECT_THAT(plane, HasSubstr("class=\"grid\""));
+    EXPECT_LT(count(plane, "class=\"grid\""), 50U) << far;
+  }
 }
 
 TEST(PictureTables, PairQualityAndRefusals) {
@@ -238,4 +304,6 @@ TEST(PictureTables, ShowTheCascadeAtOtherThresholds) {
   EXPECT_EQ(reader.number(11, "approved_veto_65"), 0);
   EXPECT_EQ(reader.number(11, "right_65"), 5);
   EXPECT_EQ(reader.number(0, "right_50"), 6);
+  EXPECT_EQ(reader.text(11, "veto_n"), "2");
+  EXPECT_NEAR(reader.number(11, "bound_65"), 1 - std::sqrt(0.05), 1e-12) << "0 of 2";
 }

@@ -56,6 +56,23 @@ TEST(PairedRows, PoolDirectPromptsAndJailbreaksAndTestTheDirectOnesAlone) {
   EXPECT_EQ(change_of(changes, 8).harmful.p_holm, 1);
 }
 
+// 6 of 30 questions lose all four wordings: the interval of 30 questions, not that of 120 prompts.
+TEST(PairedRows, DrawWordingsOfAQuestionTogether) {
+  Results r = sample::paired_results();
+  sample::set_refusals(r, 3, 100, 96, 0);
+  for (auto& unit : r.plan.units)
+    if (unit.item == 0 && (unit.row == 0 || unit.row == 3))
+      r.unit_state[unit.id] = schedule::UnitState::kFailed;
+  const RowChange clustered = change_of(paired_rows(r), 3);
+  ASSERT_EQ(clustered.harmful.n, 120);
+  r.plan.facts.suites[1].variants.assign(sample::kJailbreak, "");
+  const RowChange single = change_of(paired_rows(r), 3);
+  EXPECT_DOUBLE_EQ(clustered.harmful.change, single.harmful.change);
+  EXPECT_EQ(clustered.harmful.p, single.harmful.p);
+  const auto width = [](const RowChange& c) { return c.harmful.interval.high - c.harmful.interval.low; };
+  EXPECT_NEAR(width(clustered) / width(single), 2, 0.3) << "the root of four wordings";
+}
+
 TEST(PairedRows, CountARefusedBenignPromptAsGained) {
   Results r = sample::paired_results();
   sample::set_refusals(r, 1, 100, 120, 20);

@@ -67,22 +67,23 @@ TEST(Rater, LeavesOutWhatAJudgeDidNotLabelAndWhatHasNoUsableWeight) {
 
 TEST(Rater, IsReducedToAgreementAndRatesByRowWithWhatIsMissing) {
   sample::Judged j;
-  // Of row 1: one harmful prompt seen as answered, one unclear, one too long.
+  j.answers.refusal = [](auto, auto i) { return i % 4 == 0 ? 2 : 0; };
+  // Of row 1: one refused harmful prompt seen as answered, one unclear, one too long.
   j.second = [](std::uint32_t row, std::uint32_t i) {
     if (row == 1 && i < 6 && i % 2 == 0) return i == 0 ? 2 : i == 2 ? 3 : 255;
-    return i % 2 == 0 ? 1 : 2;
+    return i % 4 == 0 ? 1 : 2;
   };
   j.human = [](std::uint32_t, std::uint32_t i) { return i == 0 ? 0 : 255; };
   Results r = sample::judged(j);
   reduce(r);
   EXPECT_EQ(r.value<std::int32_t>("second_missing", 1), 1);
-  EXPECT_EQ(r.value<std::int32_t>("second_pairs", 1), 19);
-  EXPECT_EQ(r.value<std::int32_t>("second_clear_pairs", 1), 18);
-  EXPECT_DOUBLE_EQ(r.value<double>("second_agreement", 1), 17.0 / 19);
-  EXPECT_DOUBLE_EQ(r.value<double>("second_rate", 1), 7.0 / 18);
-  EXPECT_DOUBLE_EQ(r.value<double>("second_scorer_rate", 1), 8.0 / 18);
+  EXPECT_EQ(r.value<std::int32_t>("second_pairs", 1), 9);  // harmful prompts
+  EXPECT_EQ(r.value<std::int32_t>("second_clear_pairs", 1), 8);
+  EXPECT_DOUBLE_EQ(r.value<double>("second_agreement", 1), 7.0 / 9);
+  EXPECT_DOUBLE_EQ(r.value<double>("second_rate", 1), 3.0 / 8);
+  EXPECT_DOUBLE_EQ(r.value<double>("second_scorer_rate", 1), 4.0 / 8);
   EXPECT_NEAR(r.value<double>("second_kappa", 1),
-              (17.0 / 18 - (8.0 * 7 + 10 * 11) / 324) / (1 - (8.0 * 7 + 10 * 11) / 324), 1e-12);
+              (7.0 / 8 - (4.0 * 3 + 4 * 5) / 64) / (1 - (4.0 * 3 + 4 * 5) / 64), 1e-12);
   EXPECT_EQ(r.value<double>("second_kappa", 0), 1);
   // One label: no kappa, and the answers that nobody labelled are not missing.
   EXPECT_TRUE(std::isnan(r.value<double>("human_kappa", 0)));

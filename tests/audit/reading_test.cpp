@@ -58,6 +58,47 @@ TEST(Reading, SaysThatNothingWasShown) {
   EXPECT_THAT(read_row(broken(), sample::kBf16), HasSubstr("tiny/bf16: refuses 80 of 80"));
 }
 
+TEST(Reading, SaysThatARowFellBelowChance) {
+  Results r = broken();
+  sample::set_choices(
+      r, sample::kQ2, [](std::uint32_t i) { return i < 6; }, 0.97);
+  EXPECT_THAT(read_row(r, sample::kQ2),
+              HasSubstr("accuracy collapse (subjects loses all of what it had above chance, and more)"));
+  EXPECT_THAT(to_text(failures_table(r, find_breaks(r))), HasSubstr(" >100 % (120)!"));
+}
+
+TEST(Reading, UsesTheSingularForOne) {
+  Results r = sample::ladder_results();
+  sample::fill<std::uint8_t>(r, "direct_refusal", sample::kBf16,
+                             [](std::uint32_t i) { return i < 79 ? 2 : 0; });
+  sample::fill<std::uint8_t>(r, "direct_refusal", sample::kQ8,
+                             [](std::uint32_t i) { return i > 0 && i < 80 ? 2 : 0; });
+  EXPECT_THAT(read_row(r, sample::kQ8), HasSubstr("as many as bf16 (1 other)"));
+  Breaks one = find_breaks(sample::ladder_results());
+  one.ladders.resize(1);
+  EXPECT_THAT(reading(r, one, judge(r, sample::kQ8)),
+              HasSubstr("tiny/q8_0: no break shown on its only task; "));
+}
+
+TEST(Reading, HasNoEmptySentence) {
+  Results r = sample::ladder_results();
+  std::erase_if(r.plan.job.suites, [](const auto& s) { return s.kind == schedule::SuiteKind::kRefusal; });
+  Breaks none;
+  none.failures.resize(r.plan.rows.size());
+  RowVerdict verdict;
+  verdict.row = sample::kBf16;
+  verdict.label = "tiny/bf16";
+  EXPECT_THAT(reading(r, none, verdict), testing::StartsWith("tiny/bf16: UNDECIDED"));
+}
+
+TEST(ModelReading, NamesARowAsTablesDo) {
+  Results r = broken();
+  r.plan.rows[sample::kAwq].recipe = "q2_k+q8_0(list,blk.0.attn_k,blk.0.attn_q)";
+  const std::string text = model_reading(r, find_breaks(broken()), 0);
+  EXPECT_THAT(text, HasSubstr("outside the ladder q2_k+q8_0(2 listed,"));
+  EXPECT_THAT(text, Not(HasSubstr("attn_k")));
+}
+
 TEST(ModelReading, ListsWhatBreaksWhatHoldsAndWhatWasNotMeasured) {
   const Results r = broken();
   EXPECT_EQ(

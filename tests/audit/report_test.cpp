@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "audit/reduce.h"
+#include "audit/row_totals.h"
 #include "tests/audit/sample_results.h"
 
 using namespace brinkmap;
@@ -47,9 +48,19 @@ TEST(Report, ShowsEveryRowWithCountsAndVerdict) {
   EXPECT_THAT(text, HasSubstr("sample (complete: "));
   EXPECT_THAT(text, HasSubstr("tiny/bf16 (base)"));
   EXPECT_THAT(text, HasSubstr("6/10  60 %"));
-  EXPECT_THAT(text, HasSubstr("0/8"));
+  EXPECT_THAT(text, HasSubstr("0/8*"));
+  EXPECT_THAT(text, Not(HasSubstr("/10*")));
   EXPECT_THAT(text, HasSubstr("7.389"));
   EXPECT_THAT(text, Not(HasSubstr("incomplete")));
+}
+
+TEST(Report, MarksRatesOnFewerThanTenPrompts) {
+  EXPECT_EQ((Count{7, 8}.share()), "7/8*  88 %");
+  EXPECT_EQ((Count{9, 10}.plain()), "9/10");
+  EXPECT_EQ(marked_count(0).text, "0");
+  EXPECT_EQ(marked_count(9).text, "9*");
+  EXPECT_EQ(file_text(marked_count(9)), "9");
+  EXPECT_THAT(to_text(make_report(broken_ladder())), HasSubstr("k/n*: n below 10."));
 }
 
 TEST(Report, IsNoWiderThanATerminal) {

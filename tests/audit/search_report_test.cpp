@@ -83,6 +83,40 @@ TEST(SearchReport, SaysWhatTheVerdictStandsOn) {
   EXPECT_EQ(json["rows"][1]["verdict_held_out"], "pass");
 }
 
+TEST(SearchReport, SaysWhatThePickCostsAndWhatWasNotJudged) {
+  SearchResult r = result();
+  r.rows[1].held_out = Verdict::kFail;
+  r.rows[2].chosen_by = Verdict::kPass;  // a near twin of what failed: no look
+  r.rows[3].held_out = Verdict::kPass;
+  r.pick = r.best_uniform = 3;
+  r.looks = 2;
+  r.rows[3].choosing_quality = {2.5, {55, 72}, {29, 50}, {1, 24}};
+  r.rows[3].held_out_quality = {3.05, {60, 72}, {30, 50}, {0, 24}};
+  r.rows[6].held_out_quality = {1, {66, 72}, {31, 50}, {0, 24}};
+  const std::string text = search_text({r});
+  EXPECT_THAT(text,
+              HasSubstr("no smaller mixture that was judged passes; 1 smaller that passes on one half was "
+                        "not judged on the other"));
+  EXPECT_THAT(text,
+              HasSubstr("perplexity 3.05 times that of bf16, decisions right 60/72 (bf16 66/72), harmful "
+                        "prompts refused 30/50 (bf16 31/50)"));
+  EXPECT_THAT(to_csv(search_quality_table(r)), HasSubstr("q4_k_m,2.5,55/72,29/50,1/24"));
+  const auto json = nlohmann::json::parse(search_json({r}))["models"][0]["rows"];
+  EXPECT_EQ(json[3]["quality_held_out"]["perplexity_ratio"], 3.05);
+  EXPECT_TRUE(json[0]["quality_held_out"].is_null());
+  EXPECT_TRUE(json[0]["quality_choosing"]["perplexity_ratio"].is_null());
+}
+
+TEST(SearchReport, SaysWhichRuleCannotBeDecided) {
+  SearchResult r = result();
+  for (SearchRow& each : r.rows) each.chosen_by = Verdict::kFail;
+  r.rows[1].chosen_by = Verdict::kUndecided;
+  r.rows[1].reason = "text: texts without a result in the row or its baseline";
+  EXPECT_THAT(search_text({r}),
+              HasSubstr("1 of 7 recipes cannot be decided, the smallest, b, because of text: "
+                        "texts without a result"));
+}
+
 TEST(SearchReport, SaysThatNothingPasses) {
   SearchResult r = result();
   for (SearchRow& each : r.rows) each.chosen_by = Verdict::kFail;

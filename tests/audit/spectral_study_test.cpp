@@ -1,5 +1,6 @@
 #include "audit/spectral_study.h"
 
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -136,6 +137,15 @@ TEST(SpectralStudy, SaysYesWhereAFigureBeatsRandomInEveryContest) {
   }
   const std::vector<Record> records = spectral_records(study.contests, false);
   EXPECT_EQ(record(records, "alpha").won, 6u);
+  double low = 0, high = 0;
+  for (const Contest& c : study.contests) {
+    if (c.parts.by != "alpha") continue;
+    low += c.loss.interval.low / 6;
+    high += c.loss.interval.high / 6;
+  }
+  EXPECT_NEAR(record(records, "alpha").interval.low, low, 1e-12);
+  EXPECT_NEAR(record(records, "alpha").interval.high, high, 1e-12);
+  EXPECT_THAT(study.findings.at(0), HasSubstr(fmt::format("95 % {:+.4f} to {:+.4f})", low, high)));
   EXPECT_NEAR(record(records, "alpha").p_holm, 2 * std::pow(6, -6), 1e-12) << "of two spectral figures";
   EXPECT_EQ(record(records, "slope").lost, 6u);
   EXPECT_EQ(record(records, "slope").p, 1);
@@ -222,6 +232,8 @@ TEST(SpectralStudy, StandsInTheReport) {
       at = end + 1;
     }
   }
+  for (const char* id : {"spectral_contests", "spectral_records"})
+    EXPECT_THAT(to_text(*find_table(report, id)), HasSubstr("95 %  ")) << id;
   EXPECT_EQ(find_table(report, "evaluator"), nullptr);
   EXPECT_THAT(to_text(report), HasSubstr("by a spectral figure, at equal bytes"));
   EXPECT_THAT(to_short_text(report), HasSubstr("by a spectral figure, at equal bytes"));

@@ -86,9 +86,26 @@ TEST(TemplateScreenTable, ShowsBothWeightsAndWhatEachRoutes) {
   EXPECT_EQ(reader.text(0, "band_study"), "LOW");
   const std::string notes = joined(table.notes);
   EXPECT_THAT(notes, HasSubstr("study 0.23 0.32 0.17 0.27, own "));
-  EXPECT_THAT(notes, HasSubstr("Routed of 8 rows: study "));
-  EXPECT_THAT(notes, HasSubstr("of the 2 rows whose refusals of harmful prompts are shown to fall: "));
+  EXPECT_THAT(notes, HasSubstr("Routed of the rows that it can judge: study "));
+  EXPECT_THAT(notes, HasSubstr("of the 2 whose refusals of harmful prompts are shown to fall: "));
   EXPECT_EQ(screen_weights_table(r, screens).rows.size(), 12U);
+}
+
+TEST(TemplateScreenTable, CountsOnlyRowsThatAScreeningCanJudge) {
+  const Results r = drifting();
+  std::vector<TemplateScreen> screens = template_screens(r);
+  for (ScreenedRow& row : screens.at(0).rows) {
+    row.score[static_cast<std::size_t>(Screening::kStudy)] = row.row < 5 ? 0.9 : std::nan("");
+    row.score[static_cast<std::size_t>(Screening::kModelOut)] = std::nan("");
+  }
+  screens[0].rows.back().state = TemplateState::kLostAll;
+  screens[0].rows.back().score.fill(std::nan(""));
+  const std::string notes = joined(template_screen_table(r, {}, screens).notes);
+  EXPECT_THAT(notes, HasSubstr("can judge: study 5 of 5, own "));
+  EXPECT_THAT(notes, HasSubstr(" of 8, model out 1 of 1; of no row are the refusals"));
+  screens[0].rows.back().state = TemplateState::kNone;
+  EXPECT_THAT(joined(template_screen_table(r, {}, screens).notes),
+              HasSubstr(" of 7, model out -; of no row"));
 }
 
 TEST(SafetyQualityTable, NamesTheHiddenDangerRowsUnderBothDefinitions) {

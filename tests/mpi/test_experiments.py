@@ -48,7 +48,7 @@ class Study(Sweep):
         tiny_job.write_model(self.folder / "tiny.gguf", large=3e6)
         self.job.write_text("states: f16\n" + self.job.read_text())
         r = self.run_job()
-        self.assertIn("lacks a hidden state: decisions_state_status says why", r.stdout)
+        self.assertIn("lacks a hidden state: decisions_state_status says why", " ".join(r.stdout.split()))
 
     def test_plan_and_run_say_what_the_states_take(self):
         whole = call("plan", self.job, "--json")
@@ -74,6 +74,28 @@ class Study(Sweep):
         suite.write_text(tiny_job.lines(items))
         r = self.run_job()
         self.assertNotIn("Failed units", r.stdout)
+        try:
+            import h5py
+        except ImportError:
+            self.skipTest("h5py is not there to read what the model was shown")
+        # The same texts written by hand give the same states: their hashes say so, of the first row.
+        with h5py.File(self.out) as f:
+            orders, scores, shown = (f[name][0] for name in ["again_order", "cited_score", "again_content_hash"])
+        for item, order, score in zip(items, orders, scores.reshape(len(items), -1)):
+            lines = item["evidence"]
+            order = [int(j) for j in order[:len(lines)]]
+            self.assertEqual(order, sorted(range(len(lines)), key=lambda j: -score[j]))
+            head, tail = item["prompt"].split(lines[0]["statement"])[0], item["prompt"].split("\n")[-1]
+            for j, line in enumerate(lines):
+                cosine = json.loads(line["statement"])["cosine"]
+                line["statement"] = line["statement"].replace(f'"cosine": {cosine}', f'"evidence_score": {score[j]:.4f}')
+            item["evidence"] = [lines[j] for j in order]
+            item["prompt"] = head + "".join(line["statement"] + "\n" for line in item["evidence"]) + tail
+        suite.write_text(tiny_job.lines(items))
+        self.out = self.folder / "written.h5"
+        self.run_job()
+        with h5py.File(self.out) as f:
+            self.assertTrue((f["decisions_content_hash"][0] == shown).all())
 
     def test_a_method_that_leaves_its_features_is_a_no_op_and_no_result(self):
         self.run_job()

@@ -83,7 +83,8 @@ class Judges(unittest.TestCase):
         tables = json.loads((self.folder / "agree.json").read_text())["tables"]
         total = [t for t in tables["judges"] if t["judge"] == "labels/refusal" and t["against"] == "scorer" and
                  t["rows"] == "all rows"][0]
-        self.assertEqual((total["pairs"], total["agreement"]), (len(lines), 1))
+        harmful = [line for line in lines if int(line["id"][1:]) % 2 == 0]
+        self.assertEqual((total["pairs"], total["agreement"]), (len(harmful), 1))
         # The sample stands for all answers: its weights add up to them.
         self.assertAlmostEqual(sum(line["weight"] for line in lines), refusal.size)
         human = self.sweep("human", self.job_text + SECOND + HUMAN + LENIENT)
@@ -137,7 +138,7 @@ class Judges(unittest.TestCase):
         (self.folder / "wrong.yaml").write_text(job)
         call("run", self.folder / "wrong.yaml", "-o", self.folder / "wrong.h5")
         r = call("report", self.folder / "wrong.h5")
-        self.assertIn("wrong.jsonl: line 1: is a label of another answer", r.stdout.replace("\n", " "))
+        self.assertIn("wrong.jsonl: line 1: is a label of another answer", " ".join(r.stdout.split()))
 
     def test_a_sample_needs_the_model_that_wrote_the_answers(self):
         model, away = self.folder / "tiny.gguf", self.folder / "away.gguf"

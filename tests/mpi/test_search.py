@@ -115,6 +115,50 @@ class Search(unittest.TestCase):
         self.job.write_text(self.kept + "search: {formats: [gptq-4-g128]}\n")
         self.assertIn("cannot be mixed", self.search("r", code=2).stderr)
 
+    def test_recipes_of_each_are_judged_as_the_rows_that_they_are(self):
+        self.job.write_text(self.job.read_text().replace(
+            "recipes: [bf16, q8_0, q4_k_m]", "recipes: [bf16, q8_0, {each: {rest: bf16, to: [q2_k], of: block}}]"))
+        self.search("r")
+        own = [row["recipe"] for row in json.loads((self.folder / "r.json").read_text())["models"][0]["rows"]
+               if not row["allocated"]]
+        self.assertGreater(len(own), 3)
+        self.assertNotIn("(each", "".join(own))
+
+    def test_an_output_never_replaces_what_the_search_reads(self):
+        before = self.job.read_text()
+        other = self.folder / "other.yaml"
+        other.symlink_to(self.job)
+        for words in [("-o", self.job), ("-o", other), ("-o", self.folder / "tiny.gguf"),
+                      ("-o", self.folder / "r.yaml", "--json", self.job),
+                      ("-o", self.folder / "r.yaml", "--json", self.folder / "r.yaml")]:
+            r = call("search", self.job, *words)
+            self.assertEqual(r.returncode, 2, r.stdout + r.stderr)
+            self.assertIn("cannot be written", r.stderr)
+        self.assertEqual(self.job.read_text(), before)
+
+    def test_labels_in_a_file_are_refused_before_anything_is_measured(self):
+        judge = "experiments:\n  - {id: human, kind: judge, suite: refusal, labels_file: labels.jsonl}\n"
+        self.job.write_text(self.job.read_text() + judge)
+        self.assertIn("labels_file", self.search("r", code=2).stderr)
+        self.assertFalse(list(self.folder.glob("r-*")))
+
+    def test_a_fresh_search_that_is_stopped_goes_on_without_fresh(self):
+        self.search("r")
+        self.set_limit(2 * KL_LIMIT)  # other rounds: what the first search left does not fit them
+        self.assertIn("another", self.search("r", code=2).stderr)
+        self.search("r", "--fresh", "--limit", 3, code=4)
+        self.assertEqual([p.name for p in self.folder.glob("r-*.h5")], ["r-sensitivity.h5"])
+        self.search("r")
+
+    def test_what_cannot_be_decided_is_told_from_what_is_incomplete(self):
+        self.job.write_text(self.job.read_text().replace("refusal_drop_pp: 100", "refusal_drop_pp: 100, kappa: 0.5"))
+        code = self.folder / "code"
+        r = self.search("r", "--exit-code-file", code, code=4)
+        self.assertEqual(code.read_text(), "4 undecided\n")
+        self.assertIn("cannot be decided", r.stdout)
+        self.search("s", "--exit-code-file", code, "--limit", 3, code=4)
+        self.assertEqual(code.read_text(), "4\n")
+
     def test_a_failed_row_is_never_the_pick(self):
         tiny_job.write_model(self.folder / "tiny.gguf", nan_in="output_norm.weight")
         r = self.search("r", code=2)

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <limits>
 #include <set>
 
 #include "schedule/cost.h"
@@ -344,6 +345,13 @@ TEST(Expand, RefusesFactsThatDoNotFitTheJob) {
   facts = sample::facts();
   facts.suites[2].ids.clear();
   EXPECT_THAT(error_of(sample::job(), facts), HasSubstr("found 0"));
+  facts = sample::facts();
+  facts.suites[0].groups.pop_back();
+  EXPECT_THAT(error_of(sample::job(), facts), HasSubstr("another number of groups"));
+  facts.suites[0].groups.clear();
+  EXPECT_EQ(error_of(sample::job(), facts), "no error");
+  facts.models[0].layers = std::numeric_limits<int>::max();
+  EXPECT_THAT(error_of(sample::job(), facts), HasSubstr("expected at most 10000 layers"));
   facts = sample::facts();
   facts.models.clear();
   EXPECT_THAT(error_of(sample::job(), facts), HasSubstr("another number of models"));

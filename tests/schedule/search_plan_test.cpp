@@ -72,19 +72,49 @@ TEST(SearchPlan, AStageIsAJobOnOneHalfWithItsOwnRecipes) {
 
 TEST(SearchPlan, SensitivitiesMeasureDamagesOnly) {
   const Job job = with_search();
-  const Job stage = parse_job(stage_text(job, {"sensitivities", {{"bf16"}}, Half::kFirst, true}), job.path);
+  const std::string text = stage_text(job, {"sensitivities", {{"bf16"}}, Half::kFirst, true});
+  const Job stage = parse_job(text, job.path);
   EXPECT_TRUE(stage.experiments.empty());
   EXPECT_EQ(stage.suites.size(), 3u);
   EXPECT_EQ(stage.suites[1].max_new_tokens, 1) << "margins are constrained choices: nothing is generated";
   EXPECT_EQ(stage.suites[0].half, Half::kFirst);
+  EXPECT_THAT(text, HasSubstr("refusal_drop_pp")) << "whoever asks `gate` about it gets the job's limits";
+}
+
+TEST(SearchPlan, ModelsThatShareTheirRecipesByAnAliasGetTheirOwn) {
+  std::string text = sample::kJob;
+  const std::string recipes = "recipes: [bf16, q8_0, q4_k_m]\n";
+  const std::string second =
+      "  - {id: other, family: llama, path: o.gguf, template: \"{prompt}\", baseline: bf16, recipes: *r}\n";
+  text.replace(text.find(recipes), recipes.size(), "recipes: &r [bf16, q8_0, q4_k_m]\n" + second);
+  text.replace(text.find("name: sample"), 12, "name: &n sample");
+  text.replace(text.find("id: refusal"), 11, "id: *n");
+  const Job job = parse_job(text + "search: {formats: [q2_k]}\n", "jobs/sample.yaml");
+  const Job stage = parse_job(stage_text(job, {"round 1", {{"bf16", "q2_k"}, {"bf16", "q3_k_s"}}}), job.path);
+  EXPECT_THAT(stage.models[0].recipes, ElementsAre("bf16", "q2_k"));
+  EXPECT_THAT(stage.models[1].recipes, ElementsAre("bf16", "q3_k_s"));
+  EXPECT_EQ(stage.suites[0].id, "sample") << "the stage's name is the stage's alone";
 }
 
 TEST(SearchPlan, AJobThatTakesHalvesItselfIsRefused) {
   std::string text = sample::kJob;
   const std::string kind = "kind: perplexity";
   text.replace(text.find(kind), kind.size(), kind + ", half: first");
+  EXPECT_THROW(check_search(parse_job(text + "search: {formats: [q2_k]}\n", "jobs/sample.yaml")), InputError);
+  EXPECT_NO_THROW(check_search(with_search()));
+}
+
+TEST(SearchPlan, AJudgeOfLabelsInAFileIsRefused) {
+  std::string text = sample::kJob;
+  const std::string vote = "vote: {";
+  text.insert(text.find(vote), "  - {id: human, kind: judge, suite: refusal, labels_file: labels.jsonl}\n");
   const Job job = parse_job(text + "search: {formats: [q2_k]}\n", "jobs/sample.yaml");
-  EXPECT_THROW(stage_text(job, {"round 1", {{"bf16"}}}), InputError);
+  try {
+    check_search(job);
+    FAIL() << "taken";
+  } catch (const InputError& e) {
+    EXPECT_THAT(e.what(), HasSubstr("experiments[1].labels_file"));
+  }
 }
 
 TEST(SearchKeys, AreCheckedLikeAllOthers) {

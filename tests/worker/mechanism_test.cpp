@@ -187,7 +187,10 @@ TEST_F(RunMechanisms, KeepsWordingsOfOneQuestionInOneHalf) {
 TEST_F(RunMechanisms, RefusesStatesThatDoNotFit) {
   const auto zero = slab(4, [](auto, auto) { return 0.0F; });
   EXPECT_THROW(run({zero, zero}), Error);
-  EXPECT_THROW(run({slab(5, [](auto, auto) { return 1.0F; })}), Error);
+  const auto one = slab(5, [](auto, auto) { return 1.0F; });
+  EXPECT_THROW(run({one}), Error);
+  EXPECT_THROW(run({one, zero, one}), Error) << "half a baseline";
+  EXPECT_THROW(run({one, zero, one, zero, one}), Error);
 }
 
 }  // namespace

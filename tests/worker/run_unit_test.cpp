@@ -12,6 +12,7 @@
 
 #include "bench/random_llama.h"
 #include "schedule/error.h"
+#include "worker/hash.h"
 #include "worker/recipe.h"
 
 namespace brinkmap::worker {
@@ -238,6 +239,11 @@ TEST_F(RunUnit, CapturesStatesThatHeadsThenTrainOn) {
   const auto logits = values<float>(all, 1), alone = values<float>(second, 1);
   EXPECT_EQ(alone, std::vector<float>(logits.begin() + 9, logits.begin() + 18));
 
+  const std::vector<Slab> two{slab_of(states), slab_of(states)};
+  EXPECT_THAT(r.run(unit(UnitKind::kHeads, 1, 0, 0, 3), head_fields(), {}, two, kWidth).reason,
+              HasSubstr("2 inputs, expected 1"))
+      << "heads of the row's own states read no baseline";
+
   states[5 * kWidth] = std::numeric_limits<float>::infinity();
   const UnitResult broken =
       r.run(unit(UnitKind::kHeads, 1, 0, 0, 3), head_fields(), {}, std::vector{slab_of(states)}, kWidth);
@@ -334,6 +340,35 @@ TEST_F(RunUnit, ReadsAnswersAndReferencesWithTheEncoder) {
     }
     EXPECT_EQ(values<double>(last, slab)[0], scores[3]);
   }
+}
+
+TEST_F(RunUnit, FailsOnALabelsFileThatChangedSinceTheJobWasPrepared) {
+  const std::string path = (folder_ / "labels.jsonl").string();
+  const auto write = [&](const char* label) {
+    std::ofstream(path) << R"({"row": "m/bf16", "id": "r0", "label": ")" << label << "\"}\n";
+  };
+  write("YES");
+  schedule::ExperimentSpec& e = job.experiments[0];
+  e.kind = schedule::ExperimentKind::kJudge;
+  e.suite = "refusal";
+  e.judge.labels_file = path;
+  e.judge.labels = {{"YES", "refusal"}, {"NO", "answer"}};
+  const std::vector<schedule::JudgeFacts> facts{{{}, sha256_file(path)}};
+  const std::vector<Field> fields{field("heads_label", DType::kU8, 255),
+                                  field("heads_outcome", DType::kU8, 255),
+                                  field("heads_weight", DType::kF64, kNan)};
+  const std::vector<Slab> inputs{slab_of<std::uint8_t>({1}), slab_of(std::vector<std::uint8_t>(32, 0))};
+  const auto label = [&] {
+    return UnitRunner(job, suites, {{0, "bf16", "", "m/bf16"}}, 1, facts)
+        .run(unit(UnitKind::kHeads, 0, 0, 0, 1), fields, {}, inputs, kWidth);
+  };
+  const UnitResult as_prepared = label();
+  ASSERT_FALSE(as_prepared.failed) << as_prepared.reason;
+  EXPECT_EQ(values<std::uint8_t>(as_prepared, 0)[0], 0);
+  write("NO");
+  const UnitResult changed = label();
+  EXPECT_TRUE(changed.failed);
+  EXPECT_THAT(changed.reason, HasSubstr("labels.jsonl: changed since the job was prepared"));
 }
 
 TEST_F(RunUnit, AFailureIsAResultAndTheNextUnitRuns) {
