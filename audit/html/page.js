@@ -108,14 +108,17 @@
     tip.style.top = `${below ? box.bottom + 6 : Math.max(4, box.top - tip.offsetHeight - 6)}px`;
   }
   function hide() { tip.hidden = true; }
+  // With nothing under the pointer the tip is the focused point's, also after its focus scrolled the page.
+  function rest() {
+    if (document.activeElement?.matches('.pt')) show(document.activeElement); else hide();
+  }
   document.addEventListener('pointerover', (event) => {
     const figure = figureAt(event.target);
-    if (figure) show(figure); else hide();
+    if (figure) show(figure); else rest();
   });
-  document.addEventListener('focusin', (event) => {
-    if (event.target.matches('.pt')) show(event.target); else hide();
-  });
-  document.addEventListener('scroll', hide, {capture: true, passive: true});
+  document.addEventListener('focusin', rest);
+  document.addEventListener('focusout', hide);
+  document.addEventListener('scroll', rest, {capture: true, passive: true});
 
   // Arrow keys walk through the points of a picture; Escape leaves them.
   document.addEventListener('keydown', (event) => {

@@ -71,8 +71,13 @@ class Browser:
     def type(self, selector, text):
         self.post(f"/element/{self.find(selector)[ELEMENT]}/value", text=text)
 
+    def frames(self):
+        """Waits until the page has been told of a scroll, which happens with the next frame."""
+        self.run("return new Promise(r => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(r))))")
+
     def hover(self, selector):
         self.run("document.querySelector(arguments[0]).scrollIntoView({block: 'center', inline: 'center'})", selector)
+        self.frames()
         self.post("/actions", actions=[{"type": "pointer", "id": "mouse", "parameters": {"pointerType": "mouse"},
                                         "actions": [{"type": "pointerMove", "duration": 0, "x": 0, "y": 0,
                                                      "origin": self.find(selector)}]}])
