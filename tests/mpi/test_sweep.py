@@ -2,6 +2,7 @@
 import fcntl
 import os
 import pathlib
+import pty
 import random
 import shutil
 import signal
@@ -328,6 +329,31 @@ class Commands(Sweep):
         self.assertTrue(list((f / "csv").glob("*.csv")))
         self.assertIn(call("gate", self.out).returncode, (0, 1, 4))
         self.assertEqual(call("gate", self.out, "--row", "nothing").returncode, 2)
+
+    def on_a_terminal(self, *words, **variables):
+        """What the program writes when its stdout is a terminal."""
+        master, slave = pty.openpty()
+        with open(master, "rb", buffering=0) as screen:
+            subprocess.run([PROGRAM, *map(str, words)], stdout=slave, env=environment() | variables, timeout=60)
+            os.close(slave)
+            written = b""
+            try:
+                while part := screen.read(65536):
+                    written += part
+            except OSError:  # how Linux ends a terminal that nobody writes to any more
+                pass
+        return written.decode()
+
+    def test_colours_are_for_terminals(self):
+        colour = "\x1b["
+        first = self.run_job(ranks=2, TERM="xterm")
+        self.assertIn("verdict", first.stdout)
+        self.assertNotIn(colour, first.stdout, "mpirun gives its ranks terminals; what it writes to is none")
+        self.assertNotIn(colour, call("gate", self.out, TERM="xterm").stdout)
+        self.assertIn(colour, call("gate", self.out, TERM="xterm", CLICOLOR_FORCE="1").stdout)
+        self.assertIn(colour, self.on_a_terminal("gate", self.out, TERM="xterm"))
+        self.assertNotIn(colour, self.on_a_terminal("gate", self.out, TERM="dumb"))
+        self.assertNotIn(colour, self.on_a_terminal("gate", self.out, TERM="xterm", NO_COLOR="1", CLICOLOR_FORCE="1"))
 
 
 if __name__ == "__main__":
