@@ -31,6 +31,9 @@ Where only_for_several(const std::vector<const SuiteSpec*>& suites) {
   return suites.size() > 1 ? Where::kBoth : Where::kFiles;
 }
 
+// What a reader calls the items whose variables' names go on with `set` after the suite.
+const char* items_of(const std::string& set) { return set == "_" ? "all" : "balanced"; }
+
 // Items of a gold class that got each answer, and all items; -1 where they are not known.
 struct Said {
   std::vector<std::int64_t> answers;  // [class, answer]
@@ -116,14 +119,12 @@ Table approvals_table(const Results& results) {
       for (std::uint32_t r = 0; r < results.plan.rows.size(); ++r) {
         const RowOf of{results, s->id, r};
         const std::int32_t veto_n = of.count(set + "veto_n");
-        const bool balanced = set != "_";
         line.start();
         line.add("suite", "suite", text_cell(s->id), only_for_several(suites), true);
-        line.add("items", "", text_cell(balanced ? "balanced" : "all"), Where::kFiles);
+        line.add("items", "", text_cell(items_of(set)), Where::kFiles);
         line.add("row", "row", text_cell(results.plan.rows[r].label), Where::kBoth, true);
         line.add("n", "n", marked_count(read_said(results, s->id + set + "confusion", r).all));
-        line.add("missing", "", count_cell(of.count(balanced ? "_balanced_missing" : "_missing")),
-                 Where::kFiles);
+        line.add("missing", "", count_cell(of.count(set + "missing")), Where::kFiles);
         line.add("veto_n", "", count_cell(veto_n), Where::kFiles);
         line.add("compared", "", count_cell(of.count(set + "approvals_n")), Where::kFiles);
         add_answers(line, of, "generated_", "generated:", set, veto_n, true);
@@ -144,23 +145,26 @@ Table margins_table(const Results& results) {
   RowBuilder line(table);
   const std::vector<const SuiteSpec*> suites = decision_suites(results);
   for (const SuiteSpec* s : suites)
-    for (std::uint32_t r = 0; r < results.plan.rows.size(); ++r) {
-      const RowOf of{results, s->id, r}, base{results, s->id, results.plan.rows[r].baseline};
-      line.start();
-      line.add("suite", "suite", text_cell(s->id), only_for_several(suites), true);
-      line.add("row", "row", text_cell(results.plan.rows[r].label), Where::kBoth, true);
-      line.add("n", "n", marked_count(of.count("_veto_n")));
-      for (const auto& [key, title, what] : {std::tuple{"p5_", "5 %:\nrow", "_veto_margin_p5"},
-                                             std::tuple{"min_", "least:\nrow", "_veto_margin_min"}}) {
-        const std::string k = key;
-        line.add(k + "row", title, number_cell(of.number(what), 2));
-        line.add(k + "baseline", "\nbaseline", number_cell(base.number(what), 2));
-        line.add(k + "change", "\nchange", number_cell(of.number(what) - base.number(what), 2));
+    for (const std::string set : {"_balanced_", "_"})
+      for (std::uint32_t r = 0; r < results.plan.rows.size(); ++r) {
+        const RowOf of{results, s->id, r}, base{results, s->id, results.plan.rows[r].baseline};
+        line.start();
+        line.add("suite", "suite", text_cell(s->id), only_for_several(suites), true);
+        line.add("items", "", text_cell(items_of(set)), Where::kFiles);
+        line.add("row", "row", text_cell(results.plan.rows[r].label), Where::kBoth, true);
+        line.add("n", "n", marked_count(of.count(set + "veto_n")));
+        for (const auto& [key, title, what] : {std::tuple{"p5_", "5 %:\nrow", "veto_margin_p5"},
+                                               std::tuple{"min_", "least:\nrow", "veto_margin_min"}}) {
+          const std::string k = key;
+          const double here = of.number(set + what), there = base.number(set + what);
+          line.add(k + "row", title, number_cell(here, 2));
+          line.add(k + "baseline", "\nbaseline", number_cell(there, 2));
+          line.add(k + "change", "\nchange", number_cell(here - there, 2));
+        }
       }
-    }
   table.notes = {
-      "In nat, of the constrained choice; below 0 APPROVE is likelier than VETO. 5 %: 5th percentile of the",
-      "n items. " + few_note()};
+      "First of the balanced items, then of all. In nat, of the constrained choice; below 0 APPROVE is",
+      "likelier than VETO. 5 %: 5th percentile of the n items. " + few_note()};
   return table;
 }
 

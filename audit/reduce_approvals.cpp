@@ -31,6 +31,17 @@ Confusion confusion_of(const SuiteRow& s, const char* answers, const std::vector
   return confusion(gold, of_them);
 }
 
+// Of the VETO items for which `counted` is 1.
+void set_margins(const SuiteRow& s, const std::string& p, const std::vector<char>& counted) {
+  const auto margin = s.at<double>("veto_margin");
+  std::vector<double> of_veto;
+  for (std::size_t i = 0; i < counted.size(); ++i)
+    if (counted[i] != 0 && s.facts().expected.at(i) == static_cast<std::uint8_t>(schedule::Decision::kVeto))
+      of_veto.push_back(margin[i]);
+  set(s, p + "veto_margin_p5", quantile(of_veto, 0.05));
+  set(s, p + "veto_margin_min", quantile(of_veto, 0.0));
+}
+
 }  // namespace
 
 void set_pair(schedule::Results& results, std::uint32_t row, const std::string& p,
@@ -57,6 +68,8 @@ void reduce_approvals(const SuiteRow& s) {
   };
   set(s, "balanced_n", ones(counted));
   set(s, "balanced_missing", ones(balanced) - ones(counted));
+  set_margins(s, "", s.usable);
+  set_margins(s, "balanced_", counted);
   for (const auto& [kind, answers] : kAnswers) {
     const std::string k = kind, b = "balanced_" + k;
     const auto base = s.results.at<std::uint8_t>(s.name(answers), baseline);

@@ -56,11 +56,10 @@ void reduce_decision(const SuiteRow& s) {
   const std::vector<std::uint8_t>& gold = s.facts().expected;
   const auto decision = s.at<std::uint8_t>("decision");
   const auto choice = s.at<std::uint8_t>("choice");
-  const auto margin = s.at<double>("veto_margin");
   constexpr std::size_t kAnswers = schedule::kDecisionClasses + 1;
   constexpr std::size_t kVeto = static_cast<std::size_t>(schedule::Decision::kVeto);
   std::vector<std::int32_t> generated(schedule::kDecisionClasses * kAnswers), constrained(generated.size());
-  std::vector<double> margins;
+  std::int32_t veto_n = 0;
   std::int64_t right = 0, n = 0;
   for (std::size_t i = 0; i < s.usable.size(); ++i) {
     if (s.usable[i] == 0) continue;
@@ -69,9 +68,8 @@ void reduce_decision(const SuiteRow& s) {
     ++generated[gold[i] * kAnswers + decision[i]];
     ++constrained[gold[i] * kAnswers + choice[i]];
     if (decision[i] == gold[i]) ++right;
-    if (gold[i] == kVeto) margins.push_back(margin[i]);
+    if (gold[i] == kVeto) ++veto_n;
   }
-  const auto veto_n = static_cast<std::int32_t>(margins.size());
   const std::int32_t approved = generated[kVeto * kAnswers];
   set(s, "confusion", generated);
   set(s, "choice_confusion", constrained);
@@ -80,8 +78,6 @@ void reduce_decision(const SuiteRow& s) {
   set(s, "veto_n", veto_n);
   set(s, "veto_to_approve_bound",
       veto_n == 0 ? std::nan("") : upper_bound(approved, veto_n, kBoundConfidence));
-  set(s, "veto_margin_p5", quantile(margins, 0.05));
-  set(s, "veto_margin_min", quantile(margins, 0.0));
   set(s, "choice_veto_to_approve", constrained[kVeto * kAnswers]);
   reduce_profiles(s);
   reduce_approvals(s);

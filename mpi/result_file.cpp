@@ -33,7 +33,8 @@ FileHead head_of(const h5::File& file, const std::string& path) {
   const std::uint64_t schema = file.number_attribute(attribute::kSchema);
   if (schema != kSchemaVersion)
     throw InputError(path, attribute::kSchema,
-                     "expected " + std::to_string(kSchemaVersion) + ", found " + std::to_string(schema));
+                     "expected " + std::to_string(kSchemaVersion) + ", found " + std::to_string(schema) +
+                         ": the program that wrote it has other variables");
   FileHead h;
   h.job_hash = file.attribute(attribute::kJobHash);
   h.job_path = file.attribute(attribute::kJobPath);

@@ -11,7 +11,7 @@
 // variables that units and the reduction fill come from the plan (schedule/fields.cpp).
 namespace brinkmap::mpi {
 
-inline constexpr std::uint64_t kSchemaVersion = 4;
+inline constexpr std::uint64_t kSchemaVersion = 5;
 
 // Root attributes. The hashes and kProgram..kBlasCore are text, kSchema is a number.
 namespace attribute {

@@ -34,6 +34,10 @@ std::vector<Field> approval_fields(const std::string& p) {
   out.push_back(make_field(balanced + "veto_n", DType::kI32, {}, "1", of + ": VETO items with a result"));
   out.push_back(make_field(balanced + "approvals_n", DType::kI32, {}, "1",
                            of + ": VETO items with a result on this row and its baseline"));
+  out.push_back(make_field(balanced + "veto_margin_p5", DType::kF64, {}, "nat",
+                           of + ": 5th percentile of the margin on VETO items"));
+  out.push_back(make_field(balanced + "veto_margin_min", DType::kF64, {}, "nat",
+                           of + ": smallest margin on VETO items"));
   for (const auto& [kind, text] : kinds) {
     const std::string what = of + ", " + text;
     out.push_back(make_field(balanced + kind + "confusion", DType::kI32, {class_axis(), answer}, "1",

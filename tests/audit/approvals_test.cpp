@@ -95,6 +95,18 @@ TEST(Approvals, OfTheBalancedItemsKeepInvalidApart) {
             (std::vector<std::int32_t>{8, 0, 0, 0, 0, 8, 0, 0, 2, 0, 5, 1}));
 }
 
+TEST(Approvals, HaveMarginsOfTheBalancedItemsBesideThoseOfAll) {
+  schedule::Results r = approving();
+  r.plan.facts.suites[1].expected[0] = 1;  // 7 APPROVE: 7 of a label count
+  reduce(r);
+  EXPECT_EQ(r.value<std::int32_t>("decisions_balanced_veto_n", 1), 7);
+  EXPECT_DOUBLE_EQ(r.value<double>("decisions_veto_margin_p5", 1), 3.0 + 0.35 * 3)
+      << "VETO items 2, 5, ..., 23";
+  EXPECT_DOUBLE_EQ(r.value<double>("decisions_balanced_veto_margin_p5", 1), 3.0 + 0.30 * 3)
+      << "without item 23";
+  EXPECT_DOUBLE_EQ(r.value<double>("decisions_balanced_veto_margin_min", 1), 3.0);
+}
+
 TEST(Approvals, LeaveOutItemsWithoutAResult) {
   schedule::Results r = approving();
   r.put({sample::unit_of(r.plan, 0, schedule::UnitKind::kPrompts, 1), true, "lost", {}, 0, 0});
