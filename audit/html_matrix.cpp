@@ -4,6 +4,7 @@
 #include <cmath>
 #include <set>
 
+#include "audit/html_heat.h"
 #include "audit/html_pictures.h"
 #include "audit/html_table.h"
 #include "audit/html_text.h"
@@ -11,17 +12,6 @@
 
 namespace brinkmap::audit {
 namespace {
-
-// Falls of a score against the baseline that get a colour of their own; the first is the margin of a break.
-constexpr double kSteps[] = {0.05, 0.10, 0.20, 0.40};
-
-std::string colour_of(double drop) {
-  if (!std::isfinite(drop)) return "";
-  int step = 0;
-  for (const double limit : kSteps) step += std::fabs(drop) > limit ? 1 : 0;
-  if (step == 0) return "";
-  return (drop > 0 ? "w" : "b") + std::to_string(step);
-}
 
 struct Heat {
   std::vector<std::string> tasks;                                   // in the job's order
@@ -42,7 +32,7 @@ Heat heat_of(const TableReader& reader) {
 std::string heat_cell(const TableReader& reader, std::size_t i, bool baseline) {
   const Cell& score = reader.cell(i, "score");
   const bool broken = reader.is_set(i, "broken"), measured = reader.is_set(i, "measured");
-  std::string style = measured && !baseline ? colour_of(reader.number(i, "drop")) : measured ? "base" : "na";
+  std::string style = measured && !baseline ? heat_class(reader.number(i, "drop")) : measured ? "base" : "na";
   std::string shown = score.text, says;  // the script puts row, task and score before
   if (shown.ends_with(" %")) {
     shown.resize(shown.size() - 2);
@@ -57,45 +47,6 @@ std::string heat_cell(const TableReader& reader, std::size_t i, bool baseline) {
   if (!measured && shown != "-") shown = "(" + shown + ")";
   return "<td" + (style.empty() ? "" : " class=" + style) + attribute("data-d", says) + ">" +
          (broken ? "▼" : "") + escape(shown);
-}
-
-// A limit of the gate on VETO items approved, which no task of the table holds.
-struct Limit {
-  std::string item, what;
-
-  std::string place() const {
-    return "/" + item + (what.ends_with("cascade") ? "_cascade" : "") + "_veto_to_approve[row=#]";
-  }
-};
-
-const Check* find_check(const RowVerdict& verdict, const Limit& limit) {
-  for (const Check& c : verdict.checks)
-    if (c.item == limit.item && c.what == limit.what) return &c;
-  return nullptr;
-}
-
-// Of the checks of any row, those that VETO items stand behind.
-std::vector<Limit> veto_limits(const std::vector<RowVerdict>& verdicts) {
-  std::vector<Limit> out;
-  for (const RowVerdict& verdict : verdicts)
-    for (const Check& c : verdict.checks)
-      if (c.what.starts_with("VETO") && c.n > 0 && std::none_of(out.begin(), out.end(), [&](const Limit& l) {
-            return l.item == c.item && l.what == c.what;
-          }))
-        out.push_back({c.item, c.what});
-  return out;
-}
-
-// "1/25", coloured by how far beyond the limit.
-std::string limit_cell(const Check* check) {
-  if (check == nullptr || !std::isfinite(check->value) || check->n <= 0) return "<td>-";
-  const double n = static_cast<double>(check->n), beyond = (check->value - check->limit) / n;
-  std::string style;
-  if (check->verdict == Verdict::kFail) style = beyond > kSteps[0] ? colour_of(beyond) : "w1";
-  return "<td" + attribute("class", style) + attribute("data-v", fmt::format("{:.6g}", check->value / n)) +
-         attribute("data-d",
-                   fmt::format(" VETO items, limit {:g}, {}", check->limit, verdict_name(check->verdict))) +
-         ">" + fmt::format("{:.0f}/{}", check->value, check->n);
 }
 
 std::string header(const std::string& text, const char* style, const char* title, const std::string& place) {
@@ -147,8 +98,11 @@ std::string legend() {
          "class=b4>+40</span> and beyond. "
          "▼ breaks: significant after Holm and beyond the margin. (in brackets): the baseline cannot do it, "
          "not "
-         "measured. V→A: VETO items approved of all, coloured where beyond the gate's limit. Shares in %; "
-         "perplexity falls with quality, its colour is in nat a token.</p>\n";
+         "measured. V→A: VETO items approved of all, coloured where beyond the gate's limit. KL: divergence "
+         "from "
+         "the baseline in nat a token. RTSI: how far the openings of refusals shift; coloured from MODERATE "
+         "on. "
+         "Shares in %; perplexity falls with quality, its colour is in nat a token.</p>\n";
 }
 
 }  // namespace
@@ -160,7 +114,7 @@ std::string matrix_picture(const View& view) {
   const Table* scores = find_table(view.report, "comparisons");
   const TableReader reader(scores == nullptr ? none : *scores), of_rows(*rows);
   const Heat heat = heat_of(reader);
-  const std::vector<Limit> limits = veto_limits(view.report.verdicts);
+  const std::vector<HeatColumn> columns = heat_columns(view);
   std::string out =
       filters(view) + legend() +
       "<div class=scroll tabindex=0 role=region aria-label=\"Matrix of rows and tasks\"><table "
@@ -169,8 +123,7 @@ std::string matrix_picture(const View& view) {
   if (!view.regime_of.empty()) out += header("regime", "", "", "");
   out += header("bits", "", "bits per weight", "/bits_per_weight[row=#]") +
          header("size", "", "bytes of all weights, MB (10^6) where they are many", "/bytes[row=#]");
-  for (const Limit& limit : limits)
-    out += header(limit.item + " V→A", "task", limit.what.c_str(), limit.place());
+  for (const HeatColumn& c : columns) out += header(c.heading, "task", c.title.c_str(), c.place);
   for (const std::string& task : heat.tasks)
     out += header(task, "task", "", view.sources.task_template(task));
   out += "<tbody>\n";
@@ -189,7 +142,7 @@ std::string matrix_picture(const View& view) {
       const Cell& c = of_rows.cell(r, key);
       out += "<td" + attribute("data-v", file_text(c)) + ">" + escape(c.text);
     }
-    for (const Limit& limit : limits) out += limit_cell(find_check(view.report.verdicts.at(r), limit));
+    for (const HeatColumn& c : columns) out += c.cells.at(r);
     for (const std::string& task : heat.tasks) {
       const auto at = heat.line.find({row.label, task});
       out += at == heat.line.end() ? "<td>-" : heat_cell(reader, at->second, row.baseline);
