@@ -6,8 +6,9 @@
 namespace brinkmap::audit {
 namespace {
 
-// A column of words never gets narrower than this.
+// A last column of words never gets narrower than this, nor one of names.
 constexpr std::size_t kLeastWords = 30;
+constexpr std::size_t kLeastNames = 24;
 
 void end_line(std::string& out) {
   while (!out.empty() && out.back() == ' ') out.pop_back();
@@ -44,13 +45,32 @@ std::string padded(const Cell& cell, std::size_t width, bool left, bool colour) 
   return left ? text + blanks : blanks + text;
 }
 
-// The columns that a terminal shows, how wide they are, and where the last one begins.
+// The columns that a terminal shows, how wide they are, and where the last one begins. A cell that is wider
+// than its column of names is followed by the other cells on the next line.
 struct Layout {
   std::vector<std::size_t> columns, widths;
   bool two_lines = false;  // of heads
   std::size_t last_at = 0;
   bool breaks = false;  // whether the last column goes on below itself
 };
+
+// Takes from the widest column of names what the table is too wide.
+void fit_names(const Table& table, Layout& out) {
+  if (out.columns.size() < 2) return;
+  const std::size_t last = out.columns.size() - 1;
+  std::size_t widest = last;
+  for (std::size_t i = 0; i < last; ++i)
+    if (table.columns[out.columns[i]].left && (widest == last || out.widths[i] > out.widths[widest]))
+      widest = i;
+  const bool words = table.columns[out.columns[last]].left;
+  std::size_t width = words ? std::min(out.widths[last], kLeastWords) : out.widths[last];
+  for (std::size_t i = 0; i < last; ++i) width += out.widths[i] + 2;
+  if (widest == last || width <= kTextWidth) return;
+  const auto [upper, lower] = title_lines(table.columns[out.columns[widest]].title);
+  const std::size_t least = std::max({kLeastNames, display_width(upper), display_width(lower)});
+  std::size_t& names = out.widths[widest];
+  names -= std::min(width - kTextWidth, names - std::min(names, least));
+}
 
 Layout lay_out(const Table& table) {
   Layout out;
@@ -63,6 +83,7 @@ Layout lay_out(const Table& table) {
     out.columns.push_back(c);
     out.widths.push_back(width);
   }
+  fit_names(table, out);
   for (std::size_t i = 0; i + 1 < out.widths.size(); ++i) out.last_at += out.widths[i] + 2;
   if (out.columns.empty() || !table.columns[out.columns.back()].left) return out;
   const std::size_t room = std::max(kLeastWords, kTextWidth - std::min(kTextWidth, out.last_at));
@@ -92,10 +113,14 @@ std::string to_text(const Table& table, bool colour) {
   const Layout layout = lay_out(table);
   std::string out = table.title + "\n";
   const auto line = [&](const auto& cell_of) {
-    for (std::size_t i = 0; i < layout.columns.size(); ++i) {
-      const std::size_t c = layout.columns[i];
+    for (std::size_t i = 0, at = 0; i < layout.columns.size(); ++i) {
+      const std::size_t c = layout.columns[i], width = layout.widths[i];
       const Cell& cell = cell_of(c);
-      out += (i == 0 ? "" : "  ") + padded(cell, layout.widths[i], table.columns[c].left, colour);
+      out += (i == 0 ? "" : "  ") + padded(cell, width, table.columns[c].left, colour);
+      at += (i == 0 ? 0 : 2) + width;
+      if (display_width(cell.text) <= width || i + 1 == layout.columns.size()) continue;
+      end_line(out);
+      out += std::string(at, ' ');
     }
     end_line(out);
   };
