@@ -125,6 +125,14 @@ std::optional<HybridRecipe> parse_hybrid(std::string_view name) {
   return recipe;
 }
 
+std::string hybrid_pattern() {
+  std::string figures;
+  for (const std::string_view figure : kFigures)
+    figures += (figures.empty() ? "" : ",") + std::string(figure);
+  return "REST+KEEP({" + figures + "},{top,bottom},SHARE%), REST+KEEP(random,SHARE%,drawN), " +
+         "REST+KEEP({type,block,each,list},...)";
+}
+
 bool is_hybrid_side(std::string_view name) {
   if (const RecipeSpec* spec = find_recipe(name)) return spec->format.has_value();
   const auto packing = parse_packing(name);

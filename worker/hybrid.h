@@ -49,6 +49,9 @@ struct HybridRecipe {
 // Nothing when `name` does not fit the grammar. The recipes it joins need not exist.
 std::optional<HybridRecipe> parse_hybrid(std::string_view name);
 
+// The forms of the grammar in one line, for errors and help.
+std::string hybrid_pattern();
+
 // Whether `name` can be a side of a hybrid: a recipe that chooses formats by itself and not by calibration.
 bool is_hybrid_side(std::string_view name);
 

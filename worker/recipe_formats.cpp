@@ -212,7 +212,7 @@ std::vector<std::string> recipe_names() {
   std::vector<std::string> names;
   for (const RecipeSpec& recipe : recipe_table()) names.emplace_back(recipe.name);
   for (const PackingGrammar& grammar : packing_grammars()) names.emplace_back(grammar.pattern);
-  names.emplace_back("REST+KEEP(BY,{top,bottom},SHARE%)");
+  names.push_back(hybrid_pattern());
   return names;
 }
 

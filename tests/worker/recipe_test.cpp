@@ -340,6 +340,8 @@ TEST(Recipe, NamesTheKnownOnesWhenUnknown) {
   const auto file = model.tensor("a.weight", {32, 2}).open();
   EXPECT_THAT(refusal([&] { tensor_formats(*file, "q4_k"); }),
               AllOf(HasSubstr("'q4_k'"), HasSubstr("q4_k_m")));
+  EXPECT_THAT(refusal([&] { tensor_formats(*file, "nf4+bf16(alpa,top,10%)"); }),
+              AllOf(HasSubstr("{alpha,"), HasSubstr("kurtosis"), HasSubstr("drawN")));
   EXPECT_FALSE(is_recipe("q4_k"));
   for (const std::string& name : recipe_names())
     EXPECT_TRUE(is_recipe(name) || name.find_first_of("[{") != std::string::npos) << name;
