@@ -95,6 +95,12 @@ void add_row(RowBuilder& out, const Results& results, std::uint32_t row, const L
   out.add("veto_to_approve", "", count_cell(answers.approvals.n > 0 ? answers.approvals.k : -1),
           Where::kFiles);
   out.add("veto_n", "", count_cell(answers.approvals.n), Where::kFiles);
+  for (const schedule::ExperimentSpec& e : results.plan.job.experiments) {
+    if (e.kind != schedule::ExperimentKind::kSpeed) continue;
+    out.add(e.id + "_ratio", e.id, number_cell(results.value<double>(e.id + "_ratio", row), 2));
+    for (const char* what : {"_ratio_low", "_ratio_high", "_tokens_per_second"})
+      out.add(e.id + what, "", number_cell(results.value<double>(e.id + what, row), 4), Where::kFiles);
+  }
 }
 
 // Smallest 5th percentile of the VETO margin over the decision suites.
@@ -169,10 +175,10 @@ Table spectral_table(const Results& results, const SpectralStudy& study) {
   }
   table.notes = wrapped(
       "Differences in nat a token on the same text blocks, positive: loses more. p: Wilcoxon's signed ranks "
-      "over "
-      "blocks, adjusted after Holm over the rows; the files hold bootstrap intervals, blocks and tokens, "
-      "refusals "
-      "and VETO to APPROVE.");
+      "over blocks, adjusted after Holm over the rows; the files hold bootstrap intervals, blocks and "
+      "tokens, "
+      "refusals and VETO to APPROVE. A speed experiment's column: the baseline's time over the row's, "
+      "median.");
   return table;
 }
 

@@ -20,6 +20,8 @@ if(PYTHON_OF_DEBIAN AND TARGET brinkmap)
            $<TARGET_FILE:brinkmap>)
   add_test(NAME judges COMMAND ${PYTHON_OF_DEBIAN} ${CMAKE_CURRENT_LIST_DIR}/test_judges.py $<TARGET_FILE:brinkmap>)
   set_tests_properties(judges PROPERTIES TIMEOUT 300 SKIP_RETURN_CODE 77 RUN_SERIAL ON)
+  add_test(NAME shipped_jobs COMMAND ${PYTHON_OF_DEBIAN} ${CMAKE_CURRENT_LIST_DIR}/test_shipped_jobs.py
+           $<TARGET_FILE:brinkmap>)
   add_test(NAME report_page COMMAND ${PYTHON_OF_DEBIAN} ${CMAKE_CURRENT_LIST_DIR}/test_report_page.py
            $<TARGET_FILE:brinkmap> Contents)
   # In a real browser: skipped, with the reason, where chromium or chromium-driver is not installed.
