@@ -40,11 +40,16 @@ bool is_frozen(const ExperimentSpec& e) {
   return e.train_on == schedule::TrainOn::kBaseline && e.method == Suppression::kNone;
 }
 
+// Of the mean: the last token is in no evidence line, so that nothing is suppressed there.
+bool is_suppressed(const ExperimentSpec& e) {
+  return e.method == Suppression::kDirsup && e.pooling == schedule::Pooling::kMean;
+}
+
 void add_heads(RowBuilder& row, const Results& results, const ExperimentSpec& e, std::uint32_t r) {
   const RowOf of{results, e.id, r};
   row.add(e.id + "_head_accuracy_mean", e.id + "\nright", number_cell(of.number("_head_accuracy_mean"), 3));
   row.add(e.id + "_feature", "", text_cell(feature(results, e, r)), Where::kFiles);
-  if (e.method != Suppression::kDirsup || e.against.empty()) return;
+  if (!is_suppressed(e) || e.against.empty()) return;
   row.add(e.id + "_p_wilcoxon", "\np",
           results.value<std::uint8_t>(e.id + "_no_op", r) == 1 ? Cell{"no-op", {}}
                                                                : p_cell(of.number("_p_wilcoxon")));
@@ -103,8 +108,7 @@ Table evaluator_table(const Results& results) {
     for (const ExperimentSpec& e : plan.job.experiments)
       if (e.kind == ExperimentKind::kEvidenceHead) add_evidence(row, results, e, r);
     for (const ExperimentSpec& e : plan.job.experiments)
-      if (e.judges() ||
-          (e.kind == ExperimentKind::kDecisionHeads && (is_frozen(e) || e.method == Suppression::kDirsup)))
+      if (e.judges() || (e.kind == ExperimentKind::kDecisionHeads && (is_frozen(e) || is_suppressed(e))))
         add_heads(row, results, e, r);
     for (const schedule::SuiteSpec& s : plan.job.suites)
       if (s.kind == schedule::SuiteKind::kDecision) add_approvals(row, results, s, r);

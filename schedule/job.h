@@ -173,6 +173,9 @@ struct ExperimentSpec {
   bool scores = false;  // re-ranked prompts: lines without a relevance field show their score too
   std::string reads;    // experiment whose scores (or, for kReorder, prompts) this one uses; empty: none
   std::string against;  // decision heads that these are compared with, seed by seed; empty: none
+  // Id that keys the heads' random numbers, so that all that are compared draw the same: that at the end of
+  // the chain of `against`, empty for these heads' own.
+  std::string draws_as;
   int repetitions = 5;  // of a speed measurement
   // Mechanistic probes: `suite` gives the prompts that should be refused, this one those that should be
   // answered; empty elsewhere.

@@ -248,9 +248,11 @@ class CrossCheck {
   // seed by seed; they differ in what they are fed: method and its scores, pooling, the row that trains them.
   void against(std::size_t i) const {
     const ExperimentSpec& e = job_.experiments[i];
-    const ExperimentSpec& other = job_.experiments[named(i, "against", e.against)];
-    if (other.kind != ExperimentKind::kDecisionHeads || !other.against.empty())
-      fail("experiments", i, "against", "expected decision heads that are compared with no others");
+    const std::size_t at = named(i, "against", e.against);
+    const ExperimentSpec& other = job_.experiments[at];
+    if (other.kind != ExperimentKind::kDecisionHeads || at >= i)
+      fail("experiments", i, "against",
+           "expected decision heads that stand before these, to be compared with them");
     static const std::set<std::string> shared{"suite",      "layer",         "seeds",        "hidden",
                                               "dropout",    "learning_rate", "weight_decay", "batch",
                                               "max_epochs", "patience"};
@@ -299,6 +301,11 @@ Job parse_job(std::string_view text, const std::string& path) {
   job.encoder.path = resolved(job.encoder.path, path);
   for (ExperimentSpec& e : job.experiments) {
     if (e.kind == ExperimentKind::kEvidenceHead && e.layer < 0) e.layer = kAutoEvidenceLayer;
+    if (!e.against.empty()) {  // stands before e
+      const auto other = std::find_if(job.experiments.begin(), job.experiments.end(),
+                                      [&](const ExperimentSpec& o) { return o.id == e.against; });
+      e.draws_as = other->draws_as.empty() ? other->id : other->draws_as;
+    }
     if (e.kind == ExperimentKind::kMechanisms && e.harmless.empty()) e.harmless = e.suite;
     if (e.kind != ExperimentKind::kJudge) continue;
     e.judge.model = resolved(e.judge.model, path);

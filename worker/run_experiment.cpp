@@ -20,7 +20,7 @@ namespace brinkmap::worker {
 
 schedule::ExperimentSpec ExperimentUnit::keyed_spec() const {
   schedule::ExperimentSpec keyed = spec;
-  if (!spec.against.empty()) keyed.id = spec.against;
+  if (!spec.draws_as.empty()) keyed.id = spec.draws_as;
   return keyed;
 }
 

@@ -198,7 +198,23 @@ TEST(Experiments, RefuseToReadWhatDoesNotFit) {
   EXPECT_THAT(refusal_of("method: reorder,", "method: reorder, layer: 1,"), HasSubstr("layer"));
   EXPECT_THAT(refusal_of("method: dirsup, reads: cited", "reads: cited"), HasSubstr("leave the key out"));
   EXPECT_THAT(refusal_of("train_on: baseline, against: decision", "against: dirsup"),
-              HasSubstr("compared with"));
+              HasSubstr("stand before these"));
+}
+
+TEST(Experiments, ComparedWithOneAnotherDrawTheSameRandomNumbers) {
+  std::string text = study_text();
+  const std::string old = "reads: cited, against: decision";
+  const Job job = parse_job(text.replace(text.find(old), old.size(), "reads: cited, against: frozen"), "x");
+  const auto source = [&](const char* id) {
+    const auto e = std::find_if(job.experiments.begin(), job.experiments.end(),
+                                [&](const auto& x) { return x.id == id; });
+    return e->draws_as;
+  };
+  EXPECT_EQ(source("dirsup"), "decision") << "dirsup is compared with frozen, and frozen with decision";
+  EXPECT_EQ(source("frozen"), "decision");
+  EXPECT_EQ(source("decision"), "") << "its own";
+  EXPECT_THAT(refusal_of("train_on: baseline, against: decision", "train_on: baseline, against: frozen"),
+              HasSubstr("stand before these"));
 }
 
 TEST(Experiments, RefuseToCompareHeadsOfOtherSettings) {
