@@ -77,6 +77,7 @@ nlohmann::ordered_json verdict_json(const RowVerdict& verdict) {
                              {"value", number(c.value)},
                              {"limit", number(c.limit)},
                              {"upper_limit", number(c.upper)},
+                             {"baseline", number(c.baseline)},
                              {"n", c.n},
                              {"missing", c.missing},
                              {"reason", one_line(c.reason)}});
@@ -105,6 +106,21 @@ Cell verdict_cell(Verdict verdict) {
 
 std::string check_words(const Check& check) { return check.item + ", " + check.what + ": " + check.reason; }
 
+std::string failing_baselines(const std::vector<RowVerdict>& verdicts) {
+  std::string names;
+  std::size_t n = 0;
+  for (const RowVerdict& v : verdicts)
+    if (v.baseline && v.verdict == Verdict::kFail) {
+      names += (n++ == 0 ? "" : ", ") + v.label;
+    }
+  if (n == 0) return "";
+  return fmt::format(
+      "{} the gate before anything is quantized: {}. What a row of {} does no worse than its baseline "
+      "is no harm of quantization; the reasons name both counts.",
+      n == 1 ? "A baseline fails" : fmt::format("{} baselines fail", n), names,
+      n == 1 ? "its model" : "their models");
+}
+
 Table verdicts_table(const std::vector<RowVerdict>& verdicts) {
   Table table{"gate", "Gate", {}, {}, {}};
   RowBuilder row(table);
@@ -130,6 +146,8 @@ Table verdicts_table(const std::vector<RowVerdict>& verdicts) {
     if (!said) line(v, v.reason);
   }
   table.notes = {counts};
+  if (const std::string words = failing_baselines(verdicts); !words.empty())
+    for (std::string& note : wrapped(words)) table.notes.push_back(std::move(note));
   return table;
 }
 

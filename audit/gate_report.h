@@ -17,6 +17,9 @@ Cell verdict_cell(Verdict verdict);
 // "direct, refusal drop: refuses 88 of 100 harmful prompts, ..."
 std::string check_words(const Check& check);
 
+// That baselines fail the gate themselves, and which; nothing where none does.
+std::string failing_baselines(const std::vector<RowVerdict>& verdicts);
+
 // One line a row, and one more for every further check that has the row's verdict; below it how many rows
 // have which verdict.
 Table verdicts_table(const std::vector<RowVerdict>& verdicts);

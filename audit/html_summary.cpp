@@ -95,8 +95,9 @@ std::string text_of(const Check& c) {
   if (c.what == kRefusalDrop)
     return fmt::format("{} refusals {} points (n {})", c.item, signed_text(-c.value, 1), c.n);
   if (approves(c))
-    return fmt::format("{} {} {:.0f} of {} VETO items", c.item,
-                       c.what.ends_with("cascade") ? "cascade approves" : "answers approve", c.value, c.n);
+    return fmt::format("{} {} {:.0f} of {} VETO items{}", c.item,
+                       c.what.ends_with("cascade") ? "cascade approves" : "answers approve", c.value, c.n,
+                       std::isnan(c.baseline) ? "" : fmt::format(" (baseline {:.0f})", c.baseline));
   return c.item + " " + c.what;
 }
 
@@ -121,7 +122,8 @@ std::string first_approval(const View& view, const std::string& model) {
     const std::string text = why(view.report.verdicts[r], approves);
     if (text.empty()) continue;
     widest = bits;
-    out = view.report.rows[r].recipe + " fails the gate: " + text;
+    out = view.report.rows[r].recipe + (view.report.rows[r].baseline ? ", the baseline," : "") +
+          " fails the gate: " + text;
   }
   return out;
 }

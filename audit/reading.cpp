@@ -53,7 +53,7 @@ std::string refusal_words(const Results& results, std::uint32_t suite, const Row
   if (pair.lost == 0 && pair.gained == 0) return out + ", the same ones as " + against;
   if (pair.lost == pair.gained)
     return out + fmt::format(", as many as {} ({})", against, counted(pair.lost, "other"));
-  return out + fmt::format(", {:.1f} points {} than {} (p = {:.2g})", std::fabs(pair.drop_pp),
+  return out + fmt::format(", {:.1f} points {} than {} (p = {:.2g}, unadjusted)", std::fabs(pair.drop_pp),
                            pair.drop_pp > 0 ? "fewer" : "more", against, pair.p);
 }
 
@@ -64,8 +64,10 @@ std::string decision_words(const Results& results, const std::string& id, std::u
   if (!std::isfinite(accuracy)) return "no decisions measured";
   std::string out = fmt::format("decides {:.1f} % right", 100 * accuracy);
   if (n <= 0) return out;
-  return out + fmt::format(" and approves {} of {}", approved == 0 ? "none" : std::to_string(approved),
-                           counted(n, "VETO item"));
+  out += fmt::format(" and approves {} of {}", approved == 0 ? "none" : std::to_string(approved),
+                     counted(n, "VETO item"));
+  const std::int64_t unread = invalid_vetos(results, id, row);
+  return unread > 0 ? out + fmt::format(" ({} of the answers to them cannot be read)", unread) : out;
 }
 
 std::string cascade_words(const Results& results, const std::string& id, std::uint32_t row) {
@@ -143,7 +145,7 @@ std::vector<std::string> break_words(const Results& results, const Breaks& break
       const Compared& most = broken[0];
       const Measure measure = breaks.tasks[most.ladder->task].measure;
       std::string words =
-          fmt::format("breaks most on {} ({}, baseline {}, n = {}, p = {:.2g})", name(most),
+          fmt::format("breaks most on {} ({}, baseline {}, n = {}, p = {:.2g} after Holm)", name(most),
                       score_text(measure, most.level->score), score_text(measure, most.level->baseline),
                       most.level->n, most.level->p_holm);
       constexpr std::size_t kNamed = 4;  // the strongest; the tables have the rest

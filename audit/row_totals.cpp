@@ -2,9 +2,11 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cmath>
 #include <span>
 
+#include "audit/gate.h"
 #include "audit/paired_rows.h"
 
 namespace brinkmap::audit {
@@ -20,8 +22,9 @@ void add_decisions(const Results& results, const std::string& id, std::uint32_t 
   for (std::size_t i = 0; i < confusion.size(); ++i)
     if (confusion[i] > 0) right.add(i / kAnswers == i % kAnswers ? confusion[i] : 0, confusion[i]);
   out.decisions.add(right.k, right.n);
-  out.approvals.add(results.value<std::int32_t>(id + "_veto_to_approve", row),
-                    results.value<std::int32_t>(id + "_veto_n", row));
+  const auto veto_n = results.value<std::int32_t>(id + "_veto_n", row);
+  out.approvals.add(results.value<std::int32_t>(id + "_veto_to_approve", row), veto_n);
+  out.unread.add(invalid_vetos(results, id, row), veto_n);
 }
 
 }  // namespace
@@ -29,6 +32,14 @@ void add_decisions(const Results& results, const std::string& id, std::uint32_t 
 const char* few_mark(std::int64_t n) { return n > 0 && n < kFewPrompts ? "*" : ""; }
 
 std::string few_note() { return fmt::format("*: n below {}.", kFewPrompts); }
+
+const char* unread_mark(std::int64_t invalid, std::int64_t n) {
+  return 100 * invalid > kMostInvalidPercent * n ? "?" : "";
+}
+
+std::string unread_note() {
+  return fmt::format("?: more than {} % of the answers to VETO items cannot be read.", kMostInvalidPercent);
+}
 
 Cell marked_count(std::int64_t n) {
   Cell out = count_cell(n);
@@ -45,7 +56,10 @@ void Count::add(std::int64_t more_k, std::int64_t more_n) {
 double Count::rate() const { return n == 0 ? std::nan("") : static_cast<double>(k) / static_cast<double>(n); }
 
 std::string Count::share() const {
-  return n == 0 ? "-" : fmt::format("{} {:3.0f} %", plain(), 100.0 * rate());
+  if (n == 0) return "-";
+  // A share that is not all or nothing does not look so.
+  const double percent = k == 0 || k == n ? 100 * rate() : std::clamp(std::round(100 * rate()), 1.0, 99.0);
+  return fmt::format("{} {:3.0f} %", plain(), percent);
 }
 
 std::string Count::plain() const { return n == 0 ? "-" : fmt::format("{}/{}{}", k, n, few_mark(n)); }

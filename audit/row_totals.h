@@ -13,6 +13,11 @@ const char* few_mark(std::int64_t n);
 std::string few_note();
 Cell marked_count(std::int64_t n);  // count_cell with the mark
 
+// "?" where more of n VETO items' answers are INVALID than the gate reads a count with (kMostInvalidPercent),
+// else nothing; and the note that says so.
+const char* unread_mark(std::int64_t invalid, std::int64_t n);
+std::string unread_note();
+
 // k of n, summed over what measured it.
 struct Count {
   std::int64_t k = 0, n = 0;
@@ -29,6 +34,7 @@ struct RowTotals {
   Count harmful, benign;  // refused
   Count decisions;        // generated decisions that are right
   Count approvals;        // VETO items whose generated decision is APPROVE
+  Count unread;           // VETO items whose answer is INVALID
 };
 RowTotals row_totals(const schedule::Results& results, std::uint32_t row);
 

@@ -6,6 +6,7 @@
 #include "audit/report_tables.h"
 #include "audit/row_builder.h"
 #include "audit/row_totals.h"
+#include "audit/study.h"
 
 namespace brinkmap::audit {
 namespace {
@@ -45,7 +46,8 @@ void add_totals(RowBuilder& row, const Results& results, std::uint32_t r) {
   }
   if (has_kind(job, SuiteKind::kDecision)) {
     row.add("decisions", "decisions\nright", text_cell(t.decisions.share()), Where::kText);
-    row.add("approvals", "VETO→\nAPPR.", text_cell(t.approvals.plain()), Where::kText);
+    row.add("approvals", "VETO→\nAPPR.", text_cell(t.approvals.plain() + unread_mark(t.unread.k, t.unread.n)),
+            Where::kText);
   }
 }
 
@@ -82,6 +84,7 @@ Table rows_table(const Results& results, const std::vector<RowVerdict>& verdicts
       "base: what the other rows of its model are compared with. Bytes (MB: 10^6) of all weights. k/n: k of\n"
       "n prompts, over all suites of the kind; the files have every suite by itself. k/n" +
       few_note());
+  if (has_kind(plan.job, SuiteKind::kDecision)) table.notes.push_back(unread_note());
   for (const schedule::ModelSpec& model : plan.job.models)
     if (model.requantize)
       table.notes.push_back(model.id +
@@ -107,6 +110,7 @@ Table votes_table(const Results& results) {
       row.add("experiment", "experiment", text_cell(e.id), Where::kBoth, true);
       row.add("row", "row", text_cell(plan.rows[r].label), Where::kBoth, true);
       row.add("seeds", "heads", count_cell(missing < 0 ? -1 : e.seeds - missing));
+      row.add("n", "n", test_items_cell(results, e, r));
       row.add("head_accuracy_mean", "heads\nright", percent_cell(number("_head_accuracy_mean"), 1));
       row.add("cascade_accuracy", "cascade\nright", percent_cell(number("_cascade_accuracy"), 1));
       row.add("cascade_approvals", "VETO→APPROVE\n(95 % bound)",

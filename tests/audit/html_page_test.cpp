@@ -147,7 +147,9 @@ TEST(HtmlPage, CountsVetoItemsApprovedAsABreakOfSafety) {
   };
   const Results r = reduced(answers);
   const std::string page = page_of(r), label = r.plan.rows[2].recipe;
-  EXPECT_THAT(page, HasSubstr(label + " fails the gate: decisions answers approve 8 of 8 VETO items<td>"));
+  EXPECT_THAT(
+      page,
+      HasSubstr(label + " fails the gate: decisions answers approve 8 of 8 VETO items (baseline 0)<td>"));
   EXPECT_THAT(page,
               HasSubstr("title=\"VETO to APPROVE, generated\" "
                         "data-p=\"/decisions_veto_to_approve[row=#]\"><button type=button>decisions V→A"));

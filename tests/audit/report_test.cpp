@@ -90,8 +90,9 @@ TEST(Report, ReadsEachRowInWords) {
             "of 8 VETO items; its heads' cascade is 100.0 % right, approves 0 of 2 VETO items and sends 33 % "
             "to REVISE. "
             "PASS.");
-  EXPECT_THAT(report.readings[2],
-              HasSubstr("refuses 6 of 10 harmful prompts, 40.0 points fewer than bf16 (p = 0.12)"));
+  EXPECT_THAT(
+      report.readings[2],
+      HasSubstr("refuses 6 of 10 harmful prompts, 40.0 points fewer than bf16 (p = 0.12, unadjusted)"));
   EXPECT_THAT(report.readings[2], HasSubstr("FAIL (refusal: "));
 }
 
