@@ -12,9 +12,9 @@ struct CheckedFile {
 };
 
 // A result file for the commands that judge it. Verdicts and reports stand on prompts and heads: where a
-// finished file's row values say something else than these give, or an unfinished one's cannot be, the file
-// was changed by hand, or by another version of the program; neither may be judged. Throws InputError with
-// the name of the variable.
+// finished file's row values say something else than these give, its units lack their checksums, or an
+// unfinished one's values cannot be, the file was changed by hand, or by another version of the program;
+// neither may be judged. Throws InputError with the name of the variable or the unit.
 CheckedFile read_checked(const std::string& path);
 
 // Throws InputError when a file is marked complete while units are left.

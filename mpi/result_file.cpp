@@ -4,9 +4,11 @@
 #include <array>
 #include <cstring>
 #include <filesystem>
+#include <map>
 
 #include "mpi/facts_text.h"
 #include "mpi/sha256.h"
+#include "mpi/unit_checksum.h"
 
 namespace brinkmap::mpi {
 namespace {
@@ -139,13 +141,22 @@ void take_units_of(const h5::File& file, schedule::Plan& plan) {
 }
 
 void check_shapes(const h5::File& file, const schedule::Plan& plan) {
-  for (const schedule::Variable& v : plan.variables) {
-    if (v.field.bulk) continue;
+  for (const StoredVariable& v : stored_variables(plan)) {
     const h5::Array a = file.array(v.field.name);
     std::vector<std::uint64_t> shape;
-    for (const schedule::Dimension& d : schedule::dimensions(plan, v)) shape.push_back(d.size);
+    for (const schedule::Dimension& d : v.axes) shape.push_back(d.size);
     if (a.shape() != shape || a.dtype() != v.field.dtype)
       throw h5::H5Error(a.name() + " has another shape or type than the job asks for");
+  }
+}
+
+// The answers that a suite expects stand beside the results for readers of the file; the facts decide.
+void check_expected(const h5::File& file, const schedule::Plan& plan) {
+  for (std::size_t s = 0; s < plan.job.suites.size(); ++s) {
+    const std::vector<std::uint8_t>& expected = plan.facts.suites.at(s).expected;
+    const std::string name = plan.job.suites[s].id + "_expected";
+    if (!expected.empty() && column<std::uint8_t>(file, name, expected.size()) != expected)
+      throw h5::H5Error(name + " differs from the facts of the job");
   }
 }
 
@@ -164,8 +175,27 @@ Results read_arrays(const h5::File& file, schedule::Plan plan) {
     out.bytes = read_all(file.array(v.field.name));
     check_codes(v.field, out);
   }
+  check_expected(file, results.plan);
   read_units(file, results);
   return results;
+}
+
+void check_units(const std::string& path, const Results& results) {
+  reading(path, [&] {
+    const h5::File file = open_file(path);
+    std::map<std::string, h5::Array> arrays;
+    const ArrayOf array = [&](const std::string& name) -> const h5::Array& {
+      const auto found = arrays.find(name);
+      return found != arrays.end() ? found->second : arrays.emplace(name, file.array(name)).first->second;
+    };
+    for (const schedule::Unit& unit : results.plan.units)
+      if (results.unit_state[unit.id] != UnitState::kTodo &&
+          verified_status(array, results.plan, unit.id) == UnitStatus::kTodo)
+        throw InputError(path, "unit " + std::to_string(unit.id),
+                         "of row " + results.plan.rows.at(unit.row).label +
+                             " does not have its checksum: the file was changed after the unit was written");
+    return 0;
+  });
 }
 
 Results read_results(const std::string& path) {

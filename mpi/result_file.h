@@ -31,6 +31,10 @@ schedule::Results read_results(const std::string& path);
 // The numeric arrays and the unit table of an open file, for a plan that is known.
 schedule::Results read_arrays(const h5::File& file, schedule::Plan plan);
 
+// Compares what every finished unit has in the file with its checksum, hidden states included: reads the
+// whole file. Throws InputError naming the first unit that was changed after it was written.
+void check_units(const std::string& path, const schedule::Results& results);
+
 // SHA-256 over all result data except timing, host, rank and paths: schema, job hash, then for every measured
 // variable in order of name its name, type, shape, axes with labels and bytes, then status and reason of
 // every unit. Equal for any number of ranks, threads and resumes.

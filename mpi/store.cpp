@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include <algorithm>
 #include <array>
@@ -10,6 +9,7 @@
 #include <cstring>
 
 #include "mpi/result_file.h"
+#include "mpi/unit_checksum.h"
 
 namespace brinkmap::mpi {
 namespace {
@@ -17,16 +17,6 @@ namespace {
 template <class T>
 std::span<const std::byte> bytes_of(const T& value) {
   return std::as_bytes(std::span<const T, 1>(&value, 1));
-}
-
-std::uint32_t crc_of(const std::vector<schedule::Slab>& slabs, std::span<const std::byte> reason) {
-  uLong crc = crc32_z(0, nullptr, 0);
-  const auto add = [&crc](std::span<const std::byte> bytes) {
-    if (!bytes.empty()) crc = crc32_z(crc, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size());
-  };
-  for (const schedule::Slab& slab : slabs) add(slab.bytes);
-  add(reason);
-  return static_cast<std::uint32_t>(crc);
 }
 
 // Cut at the last whole UTF-8 character that fits.
@@ -37,21 +27,6 @@ std::array<std::byte, kReasonBytes> reason_bytes(const std::string& reason) {
   std::array<std::byte, kReasonBytes> bytes{};
   std::memcpy(bytes.data(), reason.data(), n);
   return bytes;
-}
-
-// A block of a sharded variable: the unit's row, its items, everything inside.
-struct Block {
-  std::vector<std::uint64_t> offset, count;
-};
-
-Block block_of(const h5::Array& array, const schedule::Unit& unit) {
-  Block b{std::vector<std::uint64_t>(array.shape().size(), 0), array.shape()};
-  if (b.count.size() < 2) throw Error(array.name() + ": expected a row axis and a prompt or seed axis");
-  b.offset[0] = unit.row;
-  b.count[0] = 1;
-  b.offset[1] = unit.begin;
-  b.count[1] = unit.end - unit.begin;
-  return b;
 }
 
 }  // namespace
@@ -138,29 +113,9 @@ void Store::write_unit(const schedule::UnitResult& result, int rank) {
   sync();
 }
 
-std::vector<schedule::Slab> Store::read_slabs(const schedule::Unit& unit) {
-  std::vector<schedule::Slab> slabs;
-  for (const schedule::Field& f : schedule::unit_fields(plan_, unit.kind, unit.item)) {
-    const h5::Array& a = array(f.name);
-    const Block b = block_of(a, unit);
-    slabs.emplace_back().bytes.resize(f.item_bytes() * (unit.end - unit.begin));
-    a.read(b.offset, b.count, slabs.back().bytes);
-  }
-  return slabs;
-}
-
 UnitStatus Store::verified_status(std::uint32_t id) {
-  std::uint8_t status = 0;
-  std::uint32_t crc = 0;
-  std::array<std::byte, kReasonBytes> reason{};
-  array(kUnitStatus).read_rows(id, 1, std::as_writable_bytes(std::span(&status, 1)));
-  if (status != static_cast<std::uint8_t>(UnitStatus::kDone) &&
-      status != static_cast<std::uint8_t>(UnitStatus::kFailed))
-    return UnitStatus::kTodo;
-  array(kUnitCrc).read_rows(id, 1, std::as_writable_bytes(std::span(&crc, 1)));
-  array(kUnitReason).read_rows(id, 1, reason);
-  if (crc != crc_of(read_slabs(plan_.units.at(id)), reason)) return UnitStatus::kTodo;
-  return static_cast<UnitStatus>(status);
+  return mpi::verified_status([this](const std::string& name) -> const h5::Array& { return array(name); },
+                              plan_, id);
 }
 
 schedule::Slab Store::read(const schedule::Reading& reading) {

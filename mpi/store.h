@@ -63,7 +63,6 @@ class Store {
  private:
   const h5::Array& array(const std::string& name);
   void write_at(const std::string& name, std::uint64_t unit, std::span<const std::byte> bytes);
-  std::vector<schedule::Slab> read_slabs(const schedule::Unit& unit);
 
   std::string path_;
   const schedule::Plan& plan_;

@@ -75,6 +75,23 @@ class GateFile(unittest.TestCase):
         self.assertEqual((suite.get("failures"), suite.get("errors")), ("0", "0"))
         self.assertEqual((verdicts["verdict"], verdicts["complete"]), ("PASS", True))
 
+    def test_a_report_on_the_terminal_stands_alone(self):
+        here = self.folder / "here"
+        here.mkdir()
+
+        def gate(*words):
+            return subprocess.run([PROGRAM, "gate", self.folder / "fail.h5", *words], capture_output=True, text=True,
+                                  cwd=here)
+        r = gate("--json", "-")
+        self.assertEqual((r.returncode, json.loads(r.stdout)["verdict"]), (1, "FAIL"))
+        r = gate("--junit", "-", "--json", "gate.json")
+        self.assertEqual(r.returncode, 1)
+        self.assertEqual(len(xml.fromstring(r.stdout.encode())[0]), 3)
+        self.assertEqual([p.name for p in here.iterdir()], ["gate.json"])
+        r = gate("--junit", "-", "--json", "-")
+        self.assertEqual((r.returncode, r.stdout), (2, ""))
+        self.assertIn("see brinkmap gate --help", r.stderr)
+
     def test_a_failing_file_exits_1_and_says_why(self):
         code, suite, verdicts = self.reports(self.folder / "fail.h5")
         self.assertEqual(code, 1)
@@ -130,6 +147,17 @@ class GateFile(unittest.TestCase):
         for name, at, code in [("refusal_refusal", (1, 0), 7), ("verdict", 1, 9), ("decisions_decision", (0, 1), 77)]:
             self.refused_by_status(self.refused(lambda f: f[name].__setitem__(at, code), f"{name} holds {code}"))
         self.refused_by_status(self.refused(lambda f: f["unit_status"].__setitem__(0, 9), "unit_status"))
+
+    def test_expected_answers_that_are_not_the_jobs_exit_2(self):
+        for name in ["decisions_expected", "refusal_expected"]:
+            self.refused_by_status(self.refused(lambda f: f[name].__setitem__(1, 77), name))
+
+    def test_results_that_changed_after_they_were_written_exit_2(self):
+        for name, value in [("decisions_choice_log_prob", np.nan), ("decisions_veto_margin", -3.0), ("refusal_tokens", 1),
+                            ("unit_crc", 1)]:
+            def change(f):
+                f[name][...] = np.full(f[name].shape, value, f[name].dtype)
+            self.refused(change, "unit 0" if name == "unit_crc" else "")
 
     def test_row_values_that_do_not_follow_from_the_prompts_exit_2(self):
         for name, value in [("refusal_refusal_rate", np.nan), ("verdict", 2), ("decisions_veto_to_approve", 5),
