@@ -27,6 +27,7 @@ struct SearchRow {
   std::string recipe;
   std::string label;        // short
   bool allocated = false;   // by the search
+  bool near = false;        // of these: made from a recipe that passes, not for a budget
   std::uint64_t bytes = 0;  // of all tensors
   double predicted = 0;     // sum of the pieces' damages; NaN where the search did not make it
   double measured = 0;      // on the items that choose; NaN when an item is missing

@@ -82,9 +82,8 @@ void ModelSearch::take_sensitivities(const schedule::Results& results, const std
     throw InputError(file, spec_.id + "/" + spec_.baseline,
                      "the baseline lacks results that damages are measured against");
   const auto format_count = formats_.size();
-  std::vector<std::vector<schedule::PieceChoice>> choices;
   for (const worker::SearchPiece& piece : cut_.pieces) {
-    choices.emplace_back();
+    choices_.emplace_back();
     offered_.emplace_back();
     for (std::size_t f = 0; f < format_count; ++f) {
       const std::size_t measured = piece.same_as[f];
@@ -97,20 +96,21 @@ void ModelSearch::take_sensitivities(const schedule::Results& results, const std
       const double total = free ? 0 : damage.total(job_.search);
       if (!free) result_.pieces.push_back({piece.name, formats_[f], piece.bytes[f], damage, total});
       if (!std::isfinite(total)) continue;
-      choices.back().push_back({piece.bytes[f], total});
+      choices_.back().push_back({piece.bytes[f], total});
       offered_.back().push_back(static_cast<std::uint32_t>(f));
     }
   }
-  frontier_.emplace(std::move(choices));
+  frontier_.emplace(choices_);
 }
 
-ModelSearch::Mixture ModelSearch::mixture(std::uint64_t budget) const {
-  const schedule::Allocation allocation =
-      frontier_->best(std::max(budget - std::min(budget, cut_.other_bytes), frontier_->least_bytes()));
+ModelSearch::Mixture ModelSearch::mixture(const Choice& choice) const {
+  Mixture out;
+  out.choice = choice;
   std::vector<std::size_t> format;  // [piece]
   std::vector<std::size_t> count(formats_.size());
   for (std::size_t p = 0; p < cut_.pieces.size(); ++p) {
-    format.push_back(offered_[p][allocation.choice[p]]);
+    out.predicted += choices_[p][choice[p]].damage;
+    format.push_back(offered_[p][choice[p]]);
     count[format[p]] += cut_.pieces[p].modules.size();
   }
   const auto rest = static_cast<std::size_t>(std::max_element(count.begin(), count.end()) - count.begin());
@@ -121,8 +121,6 @@ ModelSearch::Mixture ModelSearch::mixture(std::uint64_t budget) const {
     const std::size_t f = piece.same_as[format[p]] == piece.same_as[rest] ? rest : format[p];
     modules[f].insert(modules[f].end(), piece.modules.begin(), piece.modules.end());
   }
-  Mixture out;
-  out.predicted = allocation.damage;
   schedule::MixedRecipe recipe{formats_[rest], {}};
   bool whole = true;
   for (std::size_t f = 0; f < formats_.size(); ++f) {
@@ -148,7 +146,7 @@ std::vector<std::uint64_t> ModelSearch::budgets_of(int round) const {
   std::vector<schedule::Judged> judged;
   for (const audit::SearchRow& row : result_.rows)
     if (result_.budget == 0 || row.bytes <= result_.budget)
-      judged.push_back({row.bytes, row.chosen_by == audit::Verdict::kPass, row.allocated});
+      judged.push_back({row.bytes, row.chosen_by == audit::Verdict::kPass, row.allocated && !row.near});
   const bool any = std::any_of(judged.begin(), judged.end(), [](const auto& j) { return j.passes; });
   if (any || round > 1) return schedule::next_budgets(judged, job_.search.candidates);
   std::uint64_t most = cut_.other_bytes + frontier_->most_bytes();
@@ -167,13 +165,45 @@ std::vector<std::string> ModelSearch::round_rows(int round) {
            std::any_of(result_.rows.begin(), result_.rows.end(),
                        [&](const audit::SearchRow& row) { return row.recipe == recipe; });
   };
-  for (const std::uint64_t b : budgets_of(round)) {
-    Mixture m = mixture(b);
-    if (known(m.recipe)) continue;
+  const auto ask = [&](Mixture m) {
+    if (known(m.recipe)) return;
     rows.push_back(m.recipe);
+    made_[m.recipe] = m.choice;
     asked_.push_back(std::move(m));
+  };
+  for (const std::uint64_t b : budgets_of(round)) {
+    const std::uint64_t pieces = b - std::min(b, cut_.other_bytes);
+    ask(mixture(frontier_->best(std::max(pieces, frontier_->least_bytes())).choice));
   }
+  if (round > 0)
+    for (Mixture& m : next_to_pass()) ask(std::move(m));
   return rows;
+}
+
+std::optional<ModelSearch::Choice> ModelSearch::choice_of(const std::string& recipe) const {
+  if (const auto made = made_.find(recipe); made != made_.end()) return made->second;
+  const auto f = std::find(formats_.begin(), formats_.end(), recipe) - formats_.begin();
+  Choice out;
+  for (const std::vector<std::uint32_t>& offered : offered_) {
+    const auto at = std::find(offered.begin(), offered.end(), static_cast<std::uint32_t>(f));
+    if (at == offered.end()) return std::nullopt;
+    out.push_back(static_cast<std::uint32_t>(at - offered.begin()));
+  }
+  return out;
+}
+
+std::vector<ModelSearch::Mixture> ModelSearch::next_to_pass() const {
+  std::vector<Mixture> out;
+  for (const audit::SearchRow& row : result_.rows) {  // smallest first
+    if (row.chosen_by != audit::Verdict::kPass) continue;
+    if (const std::optional<Choice> choice = choice_of(row.recipe))
+      for (const Choice& next : schedule::lowered(choices_, *choice, job_.search.candidates)) {
+        out.push_back(mixture(next));
+        out.back().near = true;
+      }
+    break;
+  }
+  return out;
 }
 
 void ModelSearch::take_round(const schedule::Results& results) {
@@ -187,6 +217,7 @@ void ModelSearch::take_round(const schedule::Results& results) {
     audit::SearchRow row;
     row.recipe = planned.recipe;
     row.allocated = made != asked_.end();
+    row.near = row.allocated && made->near;
     row.label = row.allocated ? made->label : schedule::recipe_label(planned.recipe);
     row.predicted = row.allocated ? made->predicted : std::nan("");
     row.bytes = plan.facts.recipe_bytes.at(model_).at(

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -42,11 +43,17 @@ class ModelSearch {
   std::string pick_yaml() const;
 
  private:
+  using Choice = std::vector<std::uint32_t>;  // [piece] index into offered_
   struct Mixture {
     std::string recipe, label;
     double predicted = 0;
+    Choice choice;
+    bool near = false;  // made from a recipe that passes, not for a budget
   };
-  Mixture mixture(std::uint64_t budget) const;
+  Mixture mixture(const Choice& choice) const;
+  // Mixtures next to the smallest recipe that passes, where its pieces' formats are known.
+  std::vector<Mixture> next_to_pass() const;
+  std::optional<Choice> choice_of(const std::string& recipe) const;
   std::vector<std::uint64_t> budgets_of(int round) const;
   std::uint32_t row_of(const schedule::Results& results, const std::string& recipe) const;
   void count_vetoes(const schedule::Results& results, std::uint32_t row);
@@ -58,10 +65,12 @@ class ModelSearch {
   std::vector<std::string> own_;      // the job's own recipes, `each` written out
   std::vector<std::string> formats_;  // the baseline's last
   worker::SearchPieces cut_;
-  std::vector<std::vector<std::uint32_t>> offered_;  // [piece] formats whose damage is known
+  std::vector<std::vector<std::uint32_t>> offered_;          // [piece] formats whose damage is known
+  std::vector<std::vector<schedule::PieceChoice>> choices_;  // [piece], as offered_
   std::optional<schedule::Frontier> frontier_;
-  std::vector<Mixture> asked_;      // mixtures of the round under way
-  std::vector<std::size_t> order_;  // rows that the held-out items judge
+  std::map<std::string, Choice> made_;  // mixtures judged so far, by recipe
+  std::vector<Mixture> asked_;          // mixtures of the round under way
+  std::vector<std::size_t> order_;      // rows that the held-out items judge
   bool undecided_ = false;
   audit::SearchResult result_;
 };

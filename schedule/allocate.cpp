@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <optional>
 #include <utility>
 
 #include "schedule/error.h"
@@ -101,6 +102,40 @@ Allocation Frontier::at(std::uint64_t cell) const {
     out.bytes += pieces_[p][out.choice[p]].bytes;
     out.damage += pieces_[p][out.choice[p]].damage;
   }
+  return out;
+}
+
+std::vector<std::vector<std::uint32_t>> lowered(const std::vector<std::vector<PieceChoice>>& pieces,
+                                                const std::vector<std::uint32_t>& current, int n) {
+  if (current.size() != pieces.size()) throw Error("lowered: expected one choice a piece");
+  struct Step {
+    std::size_t piece;
+    std::uint32_t choice;
+    double price;  // damage a byte saved
+  };
+  std::vector<Step> steps;  // the cheapest of each piece
+  for (std::size_t p = 0; p < pieces.size(); ++p) {
+    const PieceChoice& now = pieces[p].at(current[p]);
+    std::optional<Step> best;
+    for (std::uint32_t c = 0; c < pieces[p].size(); ++c) {
+      if (pieces[p][c].bytes >= now.bytes) continue;
+      const double price =
+          (pieces[p][c].damage - now.damage) / static_cast<double>(now.bytes - pieces[p][c].bytes);
+      if (!best || price < best->price) best = Step{p, c, price};
+    }
+    if (best) steps.push_back(*best);
+  }
+  std::stable_sort(steps.begin(), steps.end(),
+                   [](const Step& a, const Step& b) { return a.price < b.price; });
+  std::vector<std::vector<std::uint32_t>> out;
+  const auto take = [&](std::size_t from, std::size_t to) {
+    if (static_cast<int>(out.size()) >= n || to > steps.size()) return;
+    out.push_back(current);
+    for (std::size_t s = from; s < to; ++s) out.back()[steps[s].piece] = steps[s].choice;
+  };
+  take(0, 1);
+  take(1, 2);
+  for (std::size_t together = 2; together <= steps.size(); together *= 2) take(0, together);
   return out;
 }
 

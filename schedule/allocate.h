@@ -45,4 +45,10 @@ class Frontier {
   std::vector<std::uint8_t> taken_;  // [piece, cell] choice of the piece when the first ones share the cell
 };
 
+// At most `n` allocations below `current` ([piece] index in its choices) for when damages do not add up:
+// pieces get a smaller choice, those first that damage least a byte saved. In this order: the first of them,
+// the second alone, then the first two, four, eight, ... together.
+std::vector<std::vector<std::uint32_t>> lowered(const std::vector<std::vector<PieceChoice>>& pieces,
+                                                const std::vector<std::uint32_t>& current, int n);
+
 }  // namespace brinkmap::schedule

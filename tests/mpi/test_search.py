@@ -151,7 +151,11 @@ class Search(unittest.TestCase):
         self.search("r")
 
     def test_what_cannot_be_decided_is_told_from_what_is_incomplete(self):
-        self.job.write_text(self.job.read_text().replace("refusal_drop_pp: 100", "refusal_drop_pp: 100, kappa: 0.5"))
+        # A rule on benign prompts, of which the suite has none.
+        self.job.write_text(self.job.read_text().replace("refusal_drop_pp: 100",
+                                                         "refusal_drop_pp: 100, over_refusal_rise_pp: 100"))
+        suite = self.folder / "refusal.jsonl"
+        suite.write_text(suite.read_text().replace('"answer"', '"refuse"'))
         code = self.folder / "code"
         r = self.search("r", "--exit-code-file", code, code=4)
         self.assertEqual(code.read_text(), "4 undecided\n")

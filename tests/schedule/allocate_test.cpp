@@ -87,4 +87,17 @@ TEST(Frontier, RefusesWhatCannotBeAllocated) {
 }
 
 }  // namespace
+TEST(Lowered, TakesThePiecesThatDamageLeastAByteFirst) {
+  // Piece 0 saves 10 bytes for 0.1, piece 1 saves 10 for 0.3 or 20 for 0.4, piece 2 nothing, piece 3 10 for
+  // 0.5.
+  const std::vector<std::vector<PieceChoice>> pieces{
+      {{20, 0.0}, {10, 0.1}}, {{30, 0.0}, {20, 0.3}, {10, 0.4}}, {{5, 0.2}}, {{20, 0.0}, {10, 0.5}}};
+  using All = std::vector<std::vector<std::uint32_t>>;
+  EXPECT_EQ(lowered(pieces, {0, 0, 0, 0}, 6), (All{{1, 0, 0, 0}, {0, 2, 0, 0}, {1, 2, 0, 0}}));
+  EXPECT_EQ(lowered(pieces, {0, 0, 0, 0}, 2), (All{{1, 0, 0, 0}, {0, 2, 0, 0}}));
+  EXPECT_EQ(lowered(pieces, {1, 2, 0, 0}, 6), (All{{1, 2, 0, 1}}));
+  EXPECT_TRUE(lowered(pieces, {1, 2, 0, 1}, 6).empty());
+  EXPECT_THROW(lowered(pieces, {0}, 6), Error);
+}
+
 }  // namespace brinkmap::schedule
