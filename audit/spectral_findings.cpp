@@ -34,10 +34,9 @@ bool is_spectral(const Record& r) {
 }
 
 // What one measure says, as a clause.
-std::string verdict(const std::vector<Contest>& contests, bool kl) {
+std::string verdict(const std::vector<Record>& records, bool kl) {
   std::string better;
   std::size_t ways = 0;
-  const std::vector<Record> records = spectral_records(contests, kl);
   const Record* best = nullptr;
   for (const Record& r : records) {
     if (!is_spectral(r)) continue;
@@ -52,7 +51,8 @@ std::string verdict(const std::vector<Contest>& contests, bool kl) {
                      text_of(*best));
 }
 
-std::string answer(const Results& results, const std::vector<Contest>& contests) {
+std::string answer(const Results& results, const SpectralStudy& study) {
+  const std::vector<Contest>& contests = study.contests;
   std::set<std::uint32_t> models;
   std::set<std::size_t> draws;
   std::int64_t blocks = 0;
@@ -67,8 +67,8 @@ std::string answer(const Results& results, const std::vector<Contest>& contests)
   }
   const std::string drawn = draws.size() == 1 ? std::to_string(*draws.begin())
                                               : fmt::format("{}-{}", *draws.begin(), *draws.rbegin());
-  return "Choosing the matrices to keep by a spectral figure, at equal bytes: " + verdict(contests, false) +
-         (with_kl ? ", " + verdict(contests, true) : "") +
+  return "Choosing the matrices to keep by a spectral figure, at equal bytes: " +
+         verdict(study.by_loss, false) + (with_kl ? ", " + verdict(study.by_kl, true) : "") +
          fmt::format(
              ", where won means less lost than with each of {} draws, and shown over {} text blocks; {} "
              "model{} whose contests share texts and matrices, so that this says little about others{}.",
@@ -101,7 +101,7 @@ std::string against_baseline(const Results& results, const std::vector<SpectralR
 
 }  // namespace
 
-std::vector<Record> spectral_records(const std::vector<Contest>& contests, bool kl) {
+std::vector<Record> spectral_records(const std::vector<Contest>& contests, bool kl, std::uint64_t seed) {
   std::map<std::pair<std::string, std::string>, std::vector<const Contest*>> ways;
   for (const Contest& c : contests)
     if (c.equal_bytes() && (kl ? c.kl_rank : c.loss_rank) > 0) ways[{c.parts.by, c.parts.side}].push_back(&c);
@@ -112,19 +112,21 @@ std::vector<Record> spectral_records(const std::vector<Contest>& contests, bool 
     r.side = way.second;
     r.contests = members.size();
     std::vector<double> chances;
+    std::vector<const BlockDifferences*> differences;
     for (const Contest* c : members) {
+      differences.push_back(kl ? &c->kl_blocks : &c->loss_blocks);
       const LossChange& change = kl ? c->kl : c->loss;
       const std::size_t rank = kl ? c->kl_rank : c->loss_rank;
       r.won += rank == 1 && change.shown(-1) ? 1 : 0;
       r.lost += rank == c->draws.size() + 1 && change.shown(1) ? 1 : 0;
       const double n = static_cast<double>(members.size());
       r.change += change.change / n;
-      r.interval.low += change.interval.low / n;
-      r.interval.high += change.interval.high / n;
       r.least = chances.empty() ? change.change : std::min(r.least, change.change);
       r.most = chances.empty() ? change.change : std::max(r.most, change.change);
       chances.push_back(1 / static_cast<double>(c->draws.size() + 1));
     }
+    r.interval = mean_change_interval(
+        differences, KeyedRandom(seed, "contests " + r.by + " " + r.side + (kl ? " kl" : " loss")));
     r.p = at_least(static_cast<std::int64_t>(r.won), chances);
   }
   // The question is asked of the spectral figures; controls keep their own p.
@@ -140,7 +142,7 @@ std::vector<Record> spectral_records(const std::vector<Contest>& contests, bool 
 
 std::vector<std::string> spectral_findings(const Results& results, const SpectralStudy& study) {
   if (study.contests.empty()) return {};
-  return {answer(results, study.contests), against_baseline(results, study.rows)};
+  return {answer(results, study), against_baseline(results, study.rows)};
 }
 
 }  // namespace brinkmap::audit

@@ -1,5 +1,6 @@
 #include "audit/spectral_losses.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -68,6 +69,30 @@ LossChange compare_losses(std::span<const double> values, std::span<const double
   out.interval = bootstrap_mean(differences, 0.95, random, kPairedResamples).interval;
   out.p = out.p_holm = wilcoxon(rates).p;
   return out;
+}
+
+Interval mean_change_interval(const std::vector<const BlockDifferences*>& changes,
+                              const KeyedRandom& random) {
+  const std::size_t blocks = changes.empty() ? 0 : changes.front()->nat.size();
+  std::vector<char> known(blocks, 1);
+  for (const BlockDifferences* c : changes) {
+    if (c->nat.size() != blocks || c->tokens.size() != blocks)
+      throw Error("changes over another number of blocks");
+    for (std::size_t i = 0; i < blocks; ++i) known[i] &= std::isfinite(c->nat[i]) && c->tokens[i] > 0 ? 1 : 0;
+  }
+  const auto n = static_cast<double>(std::count(known.begin(), known.end(), 1));
+  if (n == 0) return {kNone, kNone};
+  std::vector<double> values(blocks, 0.0);  // the mean of these is the mean of the changes
+  for (const BlockDifferences* c : changes) {
+    double tokens = 0;
+    for (std::size_t i = 0; i < blocks; ++i) tokens += known[i] != 0 ? c->tokens[i] : 0;
+    for (std::size_t i = 0; i < blocks; ++i)
+      if (known[i] != 0) values[i] += c->nat[i] * n / tokens / static_cast<double>(changes.size());
+  }
+  std::vector<double> of_blocks;
+  for (std::size_t i = 0; i < blocks; ++i)
+    if (known[i] != 0) of_blocks.push_back(values[i]);
+  return bootstrap_mean(of_blocks, 0.95, random, kPairedResamples).interval;
 }
 
 void adjust(const std::vector<LossChange*>& changes) {

@@ -37,6 +37,16 @@ struct LossChange {
 LossChange compare_losses(std::span<const double> values, std::span<const double> reference,
                           std::span<const double> tokens, const KeyedRandom& random);
 
+// A difference in nat of every block, NaN where it is not known, and the blocks' tokens.
+struct BlockDifferences {
+  std::vector<double> nat, tokens;
+};
+
+// 95 % percentile bootstrap of the mean of several changes over the same blocks: blocks are drawn for all at
+// once, so that what they share is counted once. Blocks that one of them lacks are left out; NaN without
+// blocks. Throws Error when they differ in the number of blocks.
+Interval mean_change_interval(const std::vector<const BlockDifferences*>& changes, const KeyedRandom& random);
+
 // Sets p_holm of all from their p. NaN is not counted.
 void adjust(const std::vector<LossChange*>& changes);
 

@@ -85,6 +85,13 @@ void settle(const Results& results, Losses& losses, Contest& c) {
   const Draws loss = draws_of(losses, c, &BlockLosses::nll), kl = draws_of(losses, c, &BlockLosses::kl);
   c.loss = compare_losses(own.nll, loss.mean, own.tokens, losses.random(c.row));
   c.kl = compare_losses(own.kl, kl.mean, own.tokens, losses.random(c.row));
+  const auto differences = [&](const std::vector<double>& mine, const std::vector<double>& mean) {
+    BlockDifferences out{mine, own.tokens};
+    for (std::size_t i = 0; i < mine.size(); ++i) out.nat[i] -= mean[i];
+    return out;
+  };
+  c.loss_blocks = differences(own.nll, loss.mean);
+  c.kl_blocks = differences(own.kl, kl.mean);
   c.loss_rank = c.loss.blocks > 0 ? loss.rank : 0;
   c.kl_rank = c.kl.blocks > 0 ? kl.rank : 0;
   c.bytes = results.value<std::int64_t>("bytes", c.row);
@@ -183,6 +190,8 @@ SpectralStudy spectral_study(const Results& results) {
   compare_rows(results, losses, study);
   find_sensitivities(results, losses, study.sensitivities);
   study.associations = find_associations(results, study.sensitivities);
+  study.by_loss = spectral_records(study.contests, false, results.plan.job.seed);
+  study.by_kl = spectral_records(study.contests, true, results.plan.job.seed);
   study.findings = spectral_findings(results, study);
   return study;
 }

@@ -26,6 +26,7 @@ struct Contest {
   std::vector<std::uint32_t> draws;                         // rows
   std::int64_t bytes = 0, least_bytes = 0, most_bytes = 0;  // of the row and of its draws
   LossChange loss, kl;                                      // against the mean of the draws
+  BlockDifferences loss_blocks, kl_blocks;                  // the same, block by block
   // Draws on the blocks that all have, plus one, that lose no more than the row: 1 is below all draws, and
   // draws.size() + 1 above all. 0: not known.
   std::size_t loss_rank = 0, kl_rank = 0;
@@ -70,6 +71,7 @@ struct Record {
 struct SpectralStudy {
   std::vector<SpectralRow> rows;
   std::vector<Contest> contests;
+  std::vector<Record> by_loss, by_kl;  // ways to select, the most won first
   std::vector<Sensitivity> sensitivities;
   std::vector<Association> associations;
   std::vector<std::string> findings;  // sentences
@@ -78,7 +80,7 @@ struct SpectralStudy {
 // Needs reduced results. Empty for a job without such rows.
 SpectralStudy spectral_study(const schedule::Results& results);
 
-// By measure, the most won first.
-std::vector<Record> spectral_records(const std::vector<Contest>& contests, bool kl);
+// `seed`: of the bootstrap.
+std::vector<Record> spectral_records(const std::vector<Contest>& contests, bool kl, std::uint64_t seed);
 
 }  // namespace brinkmap::audit

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -90,12 +91,22 @@ void add_row(RowBuilder& out, const Results& results, std::uint32_t row, const L
   add_change(out, "to_rest", "to\nrest", to_rest, Said::kChange);
   out.add("kl", "KL,\nnat", number_cell(text.mean_kl(), 4));
   out.add("top1_agreement", "", number_cell(text.agreement(), 4), Where::kFiles);
+  const schedule::Job& job = results.plan.job;
+  const auto asks = [&](schedule::SuiteKind kind) {
+    return std::any_of(job.suites.begin(), job.suites.end(), [&](const auto& s) { return s.kind == kind; });
+  };
+  if (asks(schedule::SuiteKind::kRefusal))
+    out.add("refused", "refused", text_cell(answers.harmful.plain()), Where::kText);
+  if (asks(schedule::SuiteKind::kDecision))
+    out.add("approvals", "V→A",
+            text_cell(answers.approvals.plain() + unread_mark(answers.unread.k, answers.unread.n)),
+            Where::kText);
   out.add("harmful_refused", "", count_cell(answers.harmful.n > 0 ? answers.harmful.k : -1), Where::kFiles);
   out.add("harmful_n", "", count_cell(answers.harmful.n), Where::kFiles);
   out.add("veto_to_approve", "", count_cell(answers.approvals.n > 0 ? answers.approvals.k : -1),
           Where::kFiles);
   out.add("veto_n", "", count_cell(answers.approvals.n), Where::kFiles);
-  for (const schedule::ExperimentSpec& e : results.plan.job.experiments) {
+  for (const schedule::ExperimentSpec& e : job.experiments) {
     if (e.kind != schedule::ExperimentKind::kSpeed) continue;
     out.add(e.id + "_ratio", e.id, number_cell(results.value<double>(e.id + "_ratio", row), 2));
     for (const char* what : {"_ratio_low", "_ratio_high", "_tokens_per_second"})
@@ -175,9 +186,9 @@ Table spectral_table(const Results& results, const SpectralStudy& study) {
   }
   table.notes = wrapped(
       "Differences in nat a token on the same text blocks, positive: loses more. p: Wilcoxon's signed ranks "
-      "over blocks, adjusted after Holm over the rows; the files hold bootstrap intervals, blocks and "
-      "tokens, "
-      "refusals and VETO to APPROVE. A speed experiment's column: the baseline's time over the row's, "
+      "over blocks, adjusted after Holm over the rows; the files hold bootstrap intervals and blocks. "
+      "refused: harmful prompts; V→A: VETO items approved. A speed experiment's column: the baseline's time "
+      "over the row's, "
       "median.");
   return table;
 }
@@ -216,7 +227,7 @@ Table spectral_records_table(const SpectralStudy& study) {
       "spectral_records", "Ways to select matrices against random selection at equal bytes", {}, {}, {}};
   RowBuilder out(table);
   for (const bool kl : {false, true})
-    for (const Record& r : spectral_records(study.contests, kl)) {
+    for (const Record& r : kl ? study.by_kl : study.by_loss) {
       out.start();
       out.add("measure", "measure", text_cell(kl ? "kl" : "loss"), Where::kBoth, true);
       out.add("by", "by", text_cell(r.by), Where::kBoth, true);
@@ -234,8 +245,8 @@ Table spectral_records_table(const SpectralStudy& study) {
       out.add("p_holm", "p", p_cell(r.p_holm));
     }
   table.notes = wrapped(
-      "won: below every draw, and shown to be below their mean; lost: the opposite. 95 %: of the mean, the "
-      "mean of the contests' bounds, as contests of one model share its texts and matrices. p: of so many "
+      "won: below every draw, and shown to be below their mean; lost: the opposite. 95 %: of the mean, "
+      "bootstrap over the text blocks of all contests at once, the draws as they are. p: of so many "
       "won by chance, one in draws + 1 each, adjusted after Holm over the spectral figures (controls: as it "
       "is).");
   return table;

@@ -135,17 +135,13 @@ TEST(SpectralStudy, SaysYesWhereAFigureBeatsRandomInEveryContest) {
       EXPECT_TRUE(c.loss.shown(1));
     }
   }
-  const std::vector<Record> records = spectral_records(study.contests, false);
+  const std::vector<Record>& records = study.by_loss;
   EXPECT_EQ(record(records, "alpha").won, 6u);
-  double low = 0, high = 0;
-  for (const Contest& c : study.contests) {
-    if (c.parts.by != "alpha") continue;
-    low += c.loss.interval.low / 6;
-    high += c.loss.interval.high / 6;
-  }
-  EXPECT_NEAR(record(records, "alpha").interval.low, low, 1e-12);
-  EXPECT_NEAR(record(records, "alpha").interval.high, high, 1e-12);
-  EXPECT_THAT(study.findings.at(0), HasSubstr(fmt::format("95 % {:+.4f} to {:+.4f})", low, high)));
+  const Interval alpha = record(records, "alpha").interval;
+  EXPECT_LT(alpha.low, record(records, "alpha").change);
+  EXPECT_GT(alpha.high, record(records, "alpha").change);
+  EXPECT_THAT(study.findings.at(0),
+              HasSubstr(fmt::format("95 % {:+.4f} to {:+.4f})", alpha.low, alpha.high)));
   EXPECT_NEAR(record(records, "alpha").p_holm, 2 * std::pow(6, -6), 1e-12) << "of two spectral figures";
   EXPECT_EQ(record(records, "slope").lost, 6u);
   EXPECT_EQ(record(records, "slope").p, 1);
@@ -156,9 +152,35 @@ TEST(SpectralStudy, SaysYesWhereAFigureBeatsRandomInEveryContest) {
   EXPECT_THAT(study.findings[1], HasSubstr("shown for none of 50 quantized rows"));
 }
 
+TEST(MeanChangeInterval, DrawsBlocksForAllChangesAtOnce) {
+  BlockDifferences one, opposite, twice;
+  for (int i = 0; i < 40; ++i) {
+    one.nat.push_back(i % 7 - 2.0);
+    one.tokens.push_back(10);
+    opposite.nat.push_back(2.0 - i % 7);
+    opposite.tokens.push_back(10);
+    twice.nat.push_back(2 * (i % 7 - 2.0));  // of a model with twice the tokens
+    twice.tokens.push_back(20);
+  }
+  const KeyedRandom random(7, "test");
+  const Interval alone = mean_change_interval({&one}, random);
+  EXPECT_LT(alone.low, alone.high);
+  for (const BlockDifferences* same : {&one, &twice}) {
+    const Interval both = mean_change_interval({&one, same}, random);
+    EXPECT_NEAR(both.low, alone.low, 1e-12) << "the same blocks are no more evidence";
+    EXPECT_NEAR(both.high, alone.high, 1e-12);
+  }
+  const Interval none = mean_change_interval({&one, &opposite}, random);
+  EXPECT_NEAR(none.low, 0, 1e-12);
+  EXPECT_NEAR(none.high, 0, 1e-12);
+  one.nat[3] = std::nan("");
+  EXPECT_TRUE(std::isfinite(mean_change_interval({&one}, random).low));
+  EXPECT_TRUE(std::isnan(mean_change_interval({}, random).low));
+}
+
 TEST(SpectralStudy, SaysNotShownWhereNoFigureBeatsRandom) {
   const SpectralStudy study = spectral_study(planted_results({0.10, 0.10}));
-  for (const Record& r : spectral_records(study.contests, false)) EXPECT_GT(r.p_holm, 0.05) << r.by;
+  for (const Record& r : study.by_loss) EXPECT_GT(r.p_holm, 0.05) << r.by;
   ASSERT_EQ(study.findings.size(), 2u);
   EXPECT_THAT(study.findings[0],
               AllOf(HasSubstr("by text loss none of 2 ways is shown to beat random draws (the best: "),
@@ -177,7 +199,7 @@ TEST(SpectralStudy, LeavesOutContestsOfOtherBytes) {
     if (results.plan.rows[row].recipe == "nf4+bf16(alpha,top,10%)")
       set(results, row, "bytes", std::int64_t{5'100'000});
   const SpectralStudy study = spectral_study(results);
-  EXPECT_EQ(record(spectral_records(study.contests, false), "alpha").contests, 4u);
+  EXPECT_EQ(record(study.by_loss, "alpha").contests, 4u);
   EXPECT_THAT(study.findings.at(0), HasSubstr("2 hybrids differ in bytes"));
 }
 
