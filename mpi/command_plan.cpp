@@ -25,6 +25,7 @@ json describe(const schedule::Plan& plan, int ranks) {
   for (const schedule::Unit& u : plan.units) largest = std::max(largest, u.cost);
   json j{{"job", plan.job.name},
          {"job_hash", plan.job_hash},
+         {"searches", !plan.job.search.formats.empty()},
          {"rows", json::array()},
          {"units", plan.units.size()},
          {"result_bytes", planned.all},
@@ -71,6 +72,8 @@ void print(const json& j) {
   fmt::print("estimated: {:.1f} core seconds, largest unit {:.2f} s; {:.1f} s on {} ranks of one core\n\n",
              j["estimated_core_seconds"].get<double>(), j["largest_unit_seconds"].get<double>(),
              j["estimated_seconds"].get<double>(), j["ranks"].get<int>());
+  if (j["searches"].get<bool>())
+    fmt::print("planned are only the rows that the models name: `brinkmap search` adds rows of its own\n\n");
   fmt::print("{:<40} {:>6} {:>12} {:>10}\n", "row", "units", "core s", "MB");
   for (const json& row : j["rows"])
     fmt::print("{:<40} {:>6} {:>12.1f} {:>10}\n", row["row"].get<std::string>(),

@@ -1,7 +1,9 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <filesystem>
 #include <memory>
+#include <vector>
 
 #include "mpi/command_options.h"
 #include "mpi/commands.h"
@@ -9,6 +11,24 @@
 #include "worker/hf_writer.h"
 
 namespace brinkmap::mpi {
+
+namespace {
+
+// Refuses an output that would replace what it is made from: the model, a file of its folder, the text.
+void check_output(const std::string& out, const std::string& model, const std::string& calibration) {
+  namespace fs = std::filesystem;
+  std::error_code not_there;
+  std::vector<fs::path> sources{model, calibration};
+  if (fs::is_directory(model, not_there))
+    for (const fs::directory_entry& entry : fs::directory_iterator(model)) sources.push_back(entry.path());
+  for (const fs::path& source : sources)
+    if (fs::equivalent(source, out, not_there))
+      throw InputError(
+          out, "",
+          "cannot be written, the new model is made from " + source.string() + ": choose another output");
+}
+
+}  // namespace
 
 void add_quantize(CLI::App& root, Invocation& invocation) {
   struct Options {
@@ -38,6 +58,7 @@ void add_quantize(CLI::App& root, Invocation& invocation) {
   command->callback([o, &invocation] {
     invocation.action = [o] {
       const std::string wanted = ModelOptions::read_recipe(o->recipe, "--to");
+      check_output(o->out, o->model, o->calibration.file);
       this_machine("");
       kernels::ThreadPool pool(o->threads > 0 ? o->threads : default_threads(1));
       auto file = worker::Checkpoint::open(o->model);

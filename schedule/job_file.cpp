@@ -268,6 +268,33 @@ class CrossCheck {
   Place place_;
 };
 
+// A rule that nothing in the job measures leaves every row undecided, and shows it only after the whole run.
+void check_gate(const Job& job, const YAML::Node& gate) {
+  const auto suite = [&job](const auto& fits) {
+    return std::any_of(job.suites.begin(), job.suites.end(), fits);
+  };
+  const bool refusals = suite([](const SuiteSpec& s) { return s.kind == SuiteKind::kRefusal; });
+  const bool texts = suite([](const SuiteSpec& s) { return s.kind == SuiteKind::kPerplexity; });
+  const bool logits = suite([](const SuiteSpec& s) { return s.top_k > 0; });
+  const bool judged =
+      std::any_of(job.experiments.begin(), job.experiments.end(), [&job](const ExperimentSpec& e) {
+        return e.kind == ExperimentKind::kJudge &&
+               job.suites[*suite_named(job, e.suite)].kind == SuiteKind::kRefusal;
+      });
+  const auto needs = [&](const char* key, const std::optional<double>& limit, bool measured,
+                         const std::string& what) {
+    if (limit && !measured)
+      Place{job.path, "gate"}.inside(key).fail(gate[key], "nothing in the job decides this rule, it needs " +
+                                                              what + "; add one or leave the key out");
+  };
+  const GateSpec& g = job.gate;
+  needs("over_refusal_rise_pp", g.over_refusal_rise_pp, refusals, "a suite of kind refusal");
+  needs("perplexity_ratio", g.perplexity_ratio, texts, "a suite of kind perplexity");
+  needs("kl", g.kl, logits, "a suite of kind perplexity with 'top_k'");
+  needs("rtsi", g.rtsi, refusals, "a suite of kind refusal");
+  needs("kappa", g.kappa, judged, "an experiment of kind judge on a suite of kind refusal");
+}
+
 // At most one byte more than a file may have.
 std::string read_yaml(const std::string& path) {
   std::error_code error;
@@ -320,7 +347,13 @@ Job parse_job(std::string_view text, const std::string& path) {
   return job;
 }
 
-Job read_job(const std::string& path) { return parse_job(read_yaml(path), path); }
+Job read_job(const std::string& path) {
+  const std::string text = read_yaml(path);
+  Job job = parse_job(text, path);
+  // Not of every text: stored jobs stay readable, and a stage of a search leaves experiments out.
+  check_gate(job, YAML::Load(text)["gate"]);
+  return job;
+}
 
 std::string read_recipe_file(const std::string& path) {
   const YAML::Node root = load(read_yaml(path), path);

@@ -97,10 +97,10 @@ class Study(Sweep):
         with h5py.File(self.out) as f:
             self.assertTrue((f["decisions_content_hash"][0] == shown).all())
 
-    def test_a_method_that_leaves_its_features_is_a_no_op_and_no_result(self):
+    def test_a_method_that_leaves_its_features_is_a_no_op_and_no_result(self):  # also behind a chain of against
         self.run_job()
         methods = {(m["experiment"], m["row"]): m for m in self.report("methods")}
-        self.assertEqual(len(methods), 18)
+        self.assertEqual(len(methods), 21)
         for (experiment, row), m in methods.items():
             self.assertEqual(m["no_op"], 1 if experiment == "masked_last" else 0, experiment)
             self.assertEqual(m["p_wilcoxon"] is None, experiment == "masked_last", experiment)
@@ -114,7 +114,7 @@ class Study(Sweep):
         self.assertGreater(self.report("evaluator")[0]["speed_ratio"], 0)
         self.assertEqual(len(self.report("approvals")), 6)  # balanced items, then all
         self.assertEqual(len(self.report("arms")), 3)
-        self.assertEqual(len(self.report("method_checks")), 18)
+        self.assertEqual(len(self.report("method_checks")), 21)
 
     def test_a_suite_without_evidence_or_with_its_lines_elsewhere_is_refused(self):
         suite = self.folder / "decisions.jsonl"

@@ -203,6 +203,17 @@ class Broken(Sweep):
         self.refused(call("run", self.job, "-o", self.out), "tiny.gguf")
         self.assertFalse(self.out.exists())
 
+    def test_a_missing_file_is_named_with_the_place_in_the_job(self):
+        (self.folder / "tiny.gguf").rename(self.folder / "kept.gguf")
+        self.refused(call("plan", self.job), "job.yaml: line 6: models[0].path: ", "tiny.gguf: there is no such file")
+        (self.folder / "kept.gguf").rename(self.folder / "tiny.gguf")
+        self.replace("job.yaml", "decisions.jsonl, kind", "decision.jsonl, kind")
+        self.refused(call("run", self.job, "-o", self.out, ranks=2), "job.yaml: line 12: suites[1].file: ",
+                     "decision.jsonl: there is no such file")
+        self.replace("job.yaml", "decision.jsonl, kind", "decisions.jsonl, kind")
+        self.replace("job.yaml", "suites:", "calibration: {file: none.txt}\nsuites:")
+        self.refused(call("plan", self.job), "job.yaml: line 10: calibration.file: ", "none.txt")
+
     def test_a_missing_job_is_named(self):
         self.refused(call("run", self.folder / "absent.yaml", ranks=2), "absent.yaml")
 
@@ -224,7 +235,9 @@ class Broken(Sweep):
 
     def test_an_unknown_recipe_names_the_nearest(self):
         self.replace("job.yaml", "q4_k_m]", "q4_k_n]")
-        self.refused(call("run", self.job, "-o", self.out), "q4_k_n", "q4_k_m")
+        self.refused(call("run", self.job, "-o", self.out), "job.yaml: line 9: models[0].recipes: ", "q4_k_n", "q4_k_m")
+        self.replace("job.yaml", "[bf16, q8_0, q4_k_n]", "\n      - bf16\n      - q8_0\n      - q4_k_n")
+        self.refused(call("run", self.job, "-o", self.out), "job.yaml: line 12: models[0].recipes: ", "q4_k_n")
 
     def test_a_bad_line_37_is_named(self):
         path = self.folder / "decisions.jsonl"
@@ -260,8 +273,23 @@ class Broken(Sweep):
     def test_another_job_is_not_resumed(self):
         self.run_job("--limit", "1", code=4)
         self.replace("job.yaml", "seed: 3", "seed: 4")
-        self.refused(call("run", self.job, "-o", self.out), "--fresh", "job.seed was 3, is 4")
+        self.refused(call("run", self.job, "-o", self.out), "another job (job.seed was 3, is 4)", "--fresh")
         self.run_job("--fresh", "--limit", "1", code=4)
+
+    def test_a_file_of_another_job_is_told_by_the_jobs_name(self):
+        self.run_job("--limit", "1", code=4)
+        other = self.folder / "other.yaml"
+        other.write_text(self.job.read_text().replace("name: tiny", "name: other").replace("q4_k_m]", "q2_k]")
+                         .replace("seed: 3", "seed: 4").replace("max_new_tokens: 4", "max_new_tokens: 5"))
+        r = call("run", other, "-o", self.out)
+        self.refused(r, f"holds the results of job 'tiny' ({self.job}), not of job 'other' ({other})", "--fresh", "-o",
+                     "job.seed was 3, is 4")
+        self.assertEqual(r.stderr.count(" was "), 3, r.stderr)
+
+    def test_a_gate_rule_that_nothing_decides_is_refused_before_anything_runs(self):
+        self.job.write_text(self.job.read_text() + "gate: {kl: 0.1}\n")
+        self.refused(call("run", self.job, "-o", self.out), "job.yaml: line 16: gate.kl: ", "top_k")
+        self.assertFalse(self.out.exists())
 
     def test_a_second_writer_is_kept_out(self):
         with open(f"{self.out}.lock", "w") as lock:
@@ -329,6 +357,26 @@ class Commands(Sweep):
         self.assertTrue(list((f / "csv").glob("*.csv")))
         self.assertIn(call("gate", self.out).returncode, (0, 1, 4))
         self.assertEqual(call("gate", self.out, "--row", "nothing").returncode, 2)
+
+    def test_quantize_never_replaces_what_it_reads(self):
+        f, model = self.folder, self.folder / "tiny.gguf"
+        (f / "link.gguf").hardlink_to(model)
+        (f / "hf").mkdir()
+        (f / "hf" / "config.json").write_text("{}")
+        (f / "text.txt").write_text("text")
+        for source, out in [(model, model), (model, f / "hf" / ".." / "tiny.gguf"), (model, f / "link.gguf"),
+                            (f / "hf", f / "hf" / "config.json"), (f / "hf", f / "hf"), (model, f / "text.txt")]:
+            before = None if out.is_dir() else out.read_bytes()
+            r = call("quantize", source, "--to", "q2_k", "-o", out, "--calibration", f / "text.txt")
+            self.refused(r, f"{out}: cannot be written", "is made from")
+            self.assertEqual(None if out.is_dir() else out.read_bytes(), before)
+
+    def test_plan_says_that_a_search_adds_rows(self):
+        said = "`brinkmap search` adds rows of its own"
+        self.assertNotIn(said, call("plan", self.job).stdout)
+        self.job.write_text(self.job.read_text() + "search: {formats: [q2_k]}\n")
+        self.assertEqual(call("plan", self.job).stdout.count(said), 1)
+        self.assertIn('"searches": true', call("plan", self.job, "--json").stdout)
 
     def on_a_terminal(self, *words, **variables):
         """What the program writes when its stdout is a terminal."""

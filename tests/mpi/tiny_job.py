@@ -218,7 +218,7 @@ experiments:
   - {HEADS, pooling: mean, id: direction, method: dirsup, reads: cited, against: plain}
   - {HEADS, pooling: mean, id: random, method: rank1-random, reads: cited, against: plain}
   - {HEADS, pooling: mean, id: reorder, method: reorder, reads: again, against: plain}
-  - {id: last, HEADS, pooling: last}
+  - {id: last, HEADS, pooling: last, against: plain}
   - {id: masked_last, HEADS, pooling: last, method: softmask, reads: cited, against: last}
   - {id: speed, kind: speed, suite: decisions, repetitions: 2}
 """

@@ -281,6 +281,45 @@ TEST(JobFile, IsReadFromAFileAndMissingFilesAreNamed) {
   EXPECT_THROW(read_job(testing::TempDir()), InputError);
 }
 
+TEST(JobFile, RefusesAGateRuleThatNothingInTheJobDecides) {
+  const std::string path = testing::TempDir() + "brinkmap_gate_rule_test.yaml";
+  const auto read = [&](std::string text, const std::string& rule) -> std::string {
+    text.insert(text.find("gate: {") + 7, rule + ", ");
+    std::ofstream(path) << text;
+    try {
+      read_job(path);
+      return "no error";
+    } catch (const InputError& e) {
+      return e.what();
+    }
+  };
+  const std::string judge =
+      "  - {id: second, kind: judge, suite: refusal, model: j.gguf, template: \"{response}?\"}\nvote:";
+  const std::string no_refusals = with("kind: refusal,", "kind: quality,"),
+                    no_texts = with("kind: perplexity", "kind: quality, max_new_tokens: 4"),
+                    logits = with("kind: perplexity", "kind: perplexity, top_k: 8"),
+                    judged = with("vote:", judge);
+  struct Rule {
+    std::string key, value, unmeasured, measured, missing;
+  };
+  for (const Rule& rule : {Rule{"kl", "0.1", sample::kJob, logits, "kind perplexity with 'top_k'"},
+                           Rule{"perplexity_ratio", "1.1", no_texts, sample::kJob, "kind perplexity"},
+                           Rule{"rtsi", "0.4", no_refusals, sample::kJob, "kind refusal"},
+                           Rule{"over_refusal_rise_pp", "5", no_refusals, sample::kJob, "kind refusal"},
+                           Rule{"kappa", "0.6", sample::kJob, judged, "kind judge"}}) {
+    const std::string text = rule.key + ": " + rule.value, error = read(rule.unmeasured, text);
+    EXPECT_THAT(error, HasSubstr(path + ": line 17: gate." + rule.key + ": "));
+    EXPECT_THAT(error, HasSubstr(rule.missing));
+    EXPECT_EQ(read(rule.measured, text), "no error");
+  }
+  // A judge of other answers says nothing of the refusal detector.
+  std::string truth = judged;
+  truth.replace(truth.find("kind: perplexity"), 16, "kind: truthfulness, max_new_tokens: 4");
+  truth.replace(truth.find("suite: refusal, model"), 14, "suite: text");
+  EXPECT_THAT(read(truth, "kappa: 0.6"), HasSubstr("gate.kappa"));
+  std::remove(path.c_str());
+}
+
 TEST(JobFile, DescribesEveryKeyWithRangeAndDefault) {
   const std::string help = describe_job_keys();
   for (const char* part :
