@@ -30,6 +30,7 @@ Table sweep_table(const Results& results) {
       row.start();
       row.add("experiment", "experiment", text_cell(e.id), Where::kBoth, true);
       row.add("row", "row", text_cell(plan.rows[r].label), Where::kBoth, true);
+      row.add("n", "n", test_items_cell(results, e, r));
       row.add("best_veto", "VETO\nat, %", count_cell(of.count("_best_veto")));
       row.add("best_approve", "APPROVE\nat, %", count_cell(of.count("_best_approve")));
       row.add("accuracy", "\nright", percent_cell(of.number("_best_accuracy"), 1));
@@ -69,6 +70,7 @@ Table subsamples_table(const Results& results) {
         row.add("experiment", "", text_cell(e.id), Where::kFiles);
         row.add("row", "row", text_cell(plan.rows[r].label), Where::kBoth, true);
         row.add("heads", "heads", count_cell(kSubsampleSizes[size]));
+        row.add("n", "n", test_items_cell(results, e, r));
         const std::int32_t veto_n = results.value<std::int32_t>(e.id + "_cascade_veto_n", r);
         row.add("veto_n", "", count_cell(veto_n), Where::kFiles);
         if (veto_n >= 0) veto_items.insert(veto_n);

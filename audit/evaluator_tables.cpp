@@ -9,6 +9,7 @@
 #include "audit/method_comparison.h"
 #include "audit/row_builder.h"
 #include "audit/row_totals.h"
+#include "audit/stats.h"
 #include "audit/study.h"
 
 namespace brinkmap::audit {
@@ -40,16 +41,22 @@ bool is_frozen(const ExperimentSpec& e) {
   return e.train_on == schedule::TrainOn::kBaseline && e.method == Suppression::kNone;
 }
 
-// Of the mean: the last token is in no evidence line, so that nothing is suppressed there.
-bool is_suppressed(const ExperimentSpec& e) {
-  return e.method == Suppression::kDirsup && e.pooling == schedule::Pooling::kMean;
+// The last token is in no evidence line, so that nothing is suppressed there: beside dirsup of the mean it is
+// left to the table of methods.
+bool is_suppressed(const schedule::Job& job, const ExperimentSpec& e) {
+  const auto of_mean = [](const ExperimentSpec& o) {
+    return o.method == Suppression::kDirsup && o.pooling == schedule::Pooling::kMean;
+  };
+  return e.method == Suppression::kDirsup &&
+         (of_mean(e) || std::none_of(job.experiments.begin(), job.experiments.end(), of_mean));
 }
 
 void add_heads(RowBuilder& row, const Results& results, const ExperimentSpec& e, std::uint32_t r) {
   const RowOf of{results, e.id, r};
   row.add(e.id + "_head_accuracy_mean", e.id + "\nright", number_cell(of.number("_head_accuracy_mean"), 3));
+  row.add(e.id + "_n", "", test_items_cell(results, e, r), Where::kFiles);
   row.add(e.id + "_feature", "", text_cell(feature(results, e, r)), Where::kFiles);
-  if (!is_suppressed(e) || e.against.empty()) return;
+  if (!is_suppressed(results.plan.job, e) || e.against.empty()) return;
   row.add(e.id + "_p_wilcoxon", "\np",
           results.value<std::uint8_t>(e.id + "_no_op", r) == 1 ? Cell{"no-op", {}}
                                                                : p_cell(of.number("_p_wilcoxon")));
@@ -59,8 +66,11 @@ void add_approvals(RowBuilder& row, const Results& results, const schedule::Suit
                    std::uint32_t r) {
   const RowOf of{results, suite.id, r};
   const std::int32_t n = of.count("_balanced_veto_n"), items = of.count("_balanced_n");
+  const std::int32_t unread =
+      results.at<std::int32_t>(suite.id + "_balanced_confusion", r).back();  // VETO, INVALID
   row.add(suite.id + "_approvals", fmt::format("V→A\n({})", std::max(items, 0)),
-          ratio_cell(of.count("_balanced_veto_to_approve"), n), Where::kText);
+          text_cell(ratio_cell(of.count("_balanced_veto_to_approve"), n).text + unread_mark(unread, n)),
+          Where::kText);
   row.add(suite.id + "_balanced_n", "", count_cell(items), Where::kFiles);
   row.add(suite.id + "_balanced_veto_n", "", count_cell(n), Where::kFiles);
   for (const char* what : {"_balanced_veto_to_approve", "_balanced_choice_veto_to_approve",
@@ -108,7 +118,8 @@ Table evaluator_table(const Results& results) {
     for (const ExperimentSpec& e : plan.job.experiments)
       if (e.kind == ExperimentKind::kEvidenceHead) add_evidence(row, results, e, r);
     for (const ExperimentSpec& e : plan.job.experiments)
-      if (e.judges() || (e.kind == ExperimentKind::kDecisionHeads && (is_frozen(e) || is_suppressed(e))))
+      if (e.judges() ||
+          (e.kind == ExperimentKind::kDecisionHeads && (is_frozen(e) || is_suppressed(plan.job, e))))
         add_heads(row, results, e, r);
     for (const schedule::SuiteSpec& s : plan.job.suites)
       if (s.kind == schedule::SuiteKind::kDecision) add_approvals(row, results, s, r);
@@ -122,7 +133,7 @@ Table evaluator_table(const Results& results) {
       fmt::format("V→A: VETO items whose generated answer is APPROVE, of the balanced items (the first {}",
                   kBalancedItems),
       "a label). Probes: change at the best block, from the best to the worst question; !: one is",
-      "inverted. " + few_note()};
+      "inverted. " + unread_note() + " " + few_note()};
   return table;
 }
 
@@ -136,6 +147,7 @@ Table arms_table(const Results& results) {
       row.add("experiment", "", text_cell(e.id), Where::kFiles);
       row.add("against", "", text_cell(e.against), Where::kFiles);
       row.add("row", "row", text_cell(plan.rows[r].label), Where::kBoth, true);
+      row.add("n", "n", test_items_cell(results, e, r));
       for (const auto& [arm, id] : {std::pair{"own", e.against}, std::pair{"frozen", e.id}}) {
         const RowOf of{results, id, r};
         const std::string key = std::string(arm) + "_";
@@ -162,6 +174,20 @@ Table arms_table(const Results& results) {
   return table;
 }
 
+namespace {
+
+// Tokens a second of the baseline in the repetitions of a row, each in turn with it: the median.
+double baseline_speed(const Results& results, const ExperimentSpec& e, std::uint32_t row) {
+  const auto seconds = results.at<double>(e.id + "_baseline_seconds", row);
+  const auto tokens = results.at<std::int64_t>(e.id + "_tokens", row);
+  std::vector<double> speeds;
+  for (std::size_t i = 0; i < seconds.size(); ++i)
+    if (seconds[i] > 0 && tokens[i] > 0) speeds.push_back(static_cast<double>(tokens[i]) / seconds[i]);
+  return quantile(speeds, 0.5);
+}
+
+}  // namespace
+
 Table speed_table(const Results& results) {
   const schedule::Plan& plan = results.plan;
   Table table{"speed", "Speed against the baseline", {}, {}, {}};
@@ -175,6 +201,8 @@ Table speed_table(const Results& results) {
       row.add("row", "row", text_cell(plan.rows[r].label), Where::kBoth, true);
       row.add("repetitions", "repe-\ntitions", count_cell(missing < 0 ? -1 : e.repetitions - missing));
       row.add("tokens_per_second", "tokens/s,\nmedian", number_cell(of.number("_tokens_per_second"), 0));
+      row.add("baseline_tokens_per_second", "baseline,\nin turn",
+              number_cell(baseline_speed(results, e, r), 0));
       row.add("ratio", "x baseline,\nmedian", number_cell(of.number("_ratio"), 2));
       row.add("ratio_low", "\nleast", number_cell(of.number("_ratio_low"), 2));
       row.add("ratio_high", "\nmost", number_cell(of.number("_ratio_high"), 2));
@@ -182,7 +210,9 @@ Table speed_table(const Results& results) {
   table.notes = {
       fmt::format("The first {} prompts of a suite, baseline and row in turn in the same unit of work; each ",
                   schedule::kSpeedPrompts) +
-      "repetition\ngives one ratio."};
+      "repetition\ngives one ratio. Tokens a second depend on what else the machine did: compare a row with "
+      "its own\n"
+      "baseline, in turn, not with other rows."};
   return table;
 }
 

@@ -82,6 +82,21 @@ std::vector<std::string> cells(const std::vector<int>& lines, const CellOf& cell
   return out;
 }
 
+void add_tested_regimes(const View& view, std::vector<HeatColumn>& out) {
+  const Table* pairs = find_table(view.report, "safety_quality");
+  if (pairs == nullptr) return;
+  const TableReader table(*pairs);
+  out.push_back({"by tests", "regime by paired tests: refusals shown to fall, quality shown kept or worse",
+                 "", cells(lines_of(view, table), [&](std::size_t i) {
+                   const std::string regime = table.text(i, "regime_by_tests");
+                   return "<td" + attribute("class", "regime " + regime) +
+                          attribute("data-d", ", refusals of harmful prompts " +
+                                                  table.cell(i, "harmful_change").text + " points, n " +
+                                                  table.text(i, "harmful_n")) +
+                          ">" + escape(table.cell(i, "regime_by_tests").text);
+                 })});
+}
+
 void add_divergence(const View& view, std::vector<HeatColumn>& out) {
   const Table* quality = find_table(view.report, "quality");
   if (quality == nullptr) return;
@@ -89,7 +104,8 @@ void add_divergence(const View& view, std::vector<HeatColumn>& out) {
   if (!table.has("kl")) return;
   const std::vector<int> lines = lines_of(view, table);
   if (!any_known(table, lines, "kl")) return;
-  out.push_back({"KL", "KL divergence from the baseline, nat a token", "/*_kl_mean[row=#]",
+  out.push_back({"KL", "KL divergence from the baseline, nat a token",
+                 view.sources.template_of(view.sources.at("*_kl_mean", view.report.rows.front().label), "0"),
                  cells(lines, [&](std::size_t i) {
                    const double kl = table.number(i, "kl");
                    if (!std::isfinite(kl)) return std::string(kNothing);
@@ -139,6 +155,7 @@ std::string heat_class(double drop) {
 
 std::vector<HeatColumn> heat_columns(const View& view) {
   std::vector<HeatColumn> out;
+  add_tested_regimes(view, out);
   for (const Check& kind : veto_checks(view.report.verdicts)) out.push_back(veto_column(view, kind));
   add_divergence(view, out);
   add_screens(view, out);

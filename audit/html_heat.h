@@ -19,9 +19,9 @@ struct HeatColumn {
   std::vector<std::string> cells;  // [row] "<td ...>text"
 };
 
-// VETO items approved of each check of the gate that counts them, the KL divergence from the baseline, and
-// the template screen with weights made on the job's own rows (the study's, said so, where it has none).
-// Without those that the job did not measure.
+// The regime by paired tests, VETO items approved of each check of the gate that counts them, the KL
+// divergence from the baseline, and the template screen with weights made on the job's own rows (the study's,
+// said so, where it has none). Without those that the job did not measure.
 std::vector<HeatColumn> heat_columns(const View& view);
 
 }  // namespace brinkmap::audit

@@ -120,7 +120,8 @@ std::string matrix_picture(const View& view) {
       "<div class=scroll tabindex=0 role=region aria-label=\"Matrix of rows and tasks\"><table "
       "class=\"sortable heat\" id=heat><caption>Score of every row on every task</caption><thead><tr>";
   out += header("row", "", "", "") + header("verdict", "", "", "/verdict[row=#]");
-  if (!view.regime_of.empty()) out += header("regime", "", "", "");
+  if (!view.regime_of.empty())
+    out += header("by points", "", "regime by the study's rule of points: BERTScore against refusals", "");
   out += header("bits", "", "bits per weight", "/bits_per_weight[row=#]") +
          header("size", "", "bytes of all weights, MB (10^6) where they are many", "/bytes[row=#]");
   for (const HeatColumn& c : columns) out += header(c.heading, "task", c.title.c_str(), c.place);

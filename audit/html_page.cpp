@@ -105,8 +105,8 @@ std::string to_html(const Report& report, const schedule::Results& results,
                      layers_picture(view) + spectra_picture(view) + votes_picture(view) +
                      openings_picture(view) + judges_picture(view) + readings(view);
   page += other_tables(view, page) + provenance(facts);
-  return head(report) + "<header><h1>" + escape(report.title) + "</h1>\n<p>" + escape(report.state) +
-         "</p>\n</header>\n" + navigation(page) + "<main>\n" + page +
+  return head(report) + "<header><h1>" + escape(report.title) + "</h1>\n<p>" + escape(report.state) + "; " +
+         escape(report.settings) + "</p>\n</header>\n" + navigation(page) + "<main>\n" + page +
          "</main>\n<footer><p>A figure names its place in the result file when it is pointed at or focused; "
          "a click "
          "copies the place.</p><output id=status aria-live=polite></output></footer>\n<div id=tip "

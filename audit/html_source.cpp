@@ -109,7 +109,18 @@ bool Sources::is_safety(const std::string& task) const { return safety_.contains
 
 std::string Sources::at(const std::string& variable, const std::string& label) const {
   const auto row = rows_.find(label);
-  return row == rows_.end() ? "" : fmt::format("/{}[row={}]", variable, row->second);
+  return row == rows_.end() ? "" : fmt::format("/{}[row={}]", only(variable), row->second);
+}
+
+std::string Sources::only(const std::string& variable) const {
+  if (!variable.starts_with('*')) return variable;
+  std::string found;
+  for (const schedule::Variable& v : results_.plan.variables)
+    if (v.field.name.ends_with(variable.substr(1))) {
+      if (!found.empty()) return variable;
+      found = v.field.name;
+    }
+  return found.empty() ? variable : found;
 }
 
 std::string Sources::task(const std::string& name, const std::string& label) const {

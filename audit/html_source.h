@@ -27,6 +27,7 @@ class Sources {
 
   // Of a task (audit/task_scores.h) on the row of this label.
   std::string task(const std::string& name, const std::string& label) const;
+  // A variable whose name begins with "*" is the one that ends so, where there is but one.
   std::string at(const std::string& variable, const std::string& label) const;
 
   // The place with # for this index of a row: what the page's script fills in from data-row.
@@ -37,6 +38,7 @@ class Sources {
   bool is_safety(const std::string& task) const;
 
  private:
+  std::string only(const std::string& variable) const;
   bool has_row_value(const std::string& variable) const;
 
   const schedule::Results& results_;

@@ -122,7 +122,8 @@ Table mechanisms_table(const Results& results) {
       "at 0.65 of the depth: norm, norm over the baseline's, cosine with the baseline's, and AUC along the "
       "row's own direction and along the baseline's (one half of the prompts makes the direction, the other "
       "half is told apart). Error ratio: change of the safety neurons, the 5 % of the dimensions with the "
-      "largest difference on the baseline, over that of the others, mean over five blocks.");
+      "largest difference on the baseline, over that of the others, mean over up to five blocks from 0.2 to "
+      "0.8 of the depth.");
   return table;
 }
 

@@ -24,6 +24,7 @@ bool begin(RowBuilder& row, const Results& results, const ExperimentSpec& e, std
   row.add("feature", "feature", text_cell(feature(results, e, r)), Where::kBoth, true);
   row.add("row", "row", text_cell(results.plan.rows[r].label), Where::kBoth, true);
   row.add("against", "", text_cell(e.against), Where::kFiles);
+  row.add("n", "n", test_items_cell(results, e, r));
   row.add("no_op", "", count_cell(no_op ? 1 : 0), Where::kFiles);
   return no_op;
 }
@@ -83,7 +84,8 @@ Table methods_table(const Results& results) {
   table.notes = wrapped(
       "change: Hodges-Lehmann shift of the items right, paired by seed. Holm: over the experiments that are "
       "compared with the same heads, by row. removed: share of the direction, chosen on validation, the "
-      "heads' median; none: the method left every feature as it was, bit for bit. no-op: these are the "
+      "heads' median; against, in the files: the heads compared with; n: test items; none: the method left "
+      "every feature as it was, bit for bit. no-op: these are the "
       "plain ones, so there is nothing to compare.");
   table.notes.insert(table.notes.begin(), kSeedsShareTestSet);
   return table;

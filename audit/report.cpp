@@ -6,6 +6,7 @@
 
 #include "audit/break_tables.h"
 #include "audit/evaluator_tables.h"
+#include "audit/gate_report.h"
 #include "audit/judge_tables.h"
 #include "audit/mechanism_tables.h"
 #include "audit/paired_tables.h"
@@ -64,6 +65,10 @@ Report make_report(const Results& results) {
   }
   const std::size_t all = results.plan.units.size();
   report.complete = done + failed == all;
+  const schedule::Job& job = results.plan.job;
+  report.settings = fmt::format("activations {}, seed {}, thresholds VETO {:g}, APPROVE {:g}",
+                                job.activations == schedule::Activations::kQ8 ? "q8" : "f32", job.seed,
+                                job.vote.veto, job.vote.approve);
   report.state =
       fmt::format("{}: {} of {} units done", report.complete ? "complete" : "incomplete", done, all) +
       (failed == 0 ? "" : fmt::format(", {} failed", failed));
@@ -82,7 +87,9 @@ Report make_report(const Results& results) {
   const std::vector<RowChange> changes = paired_rows(results);
   const std::vector<TemplateScreen> screens = template_screens(results);
   const SpectralStudy spectral = spectral_study(results);
-  report.findings = spectral.findings;
+  if (std::string words = failing_baselines(report.verdicts); !words.empty())
+    report.findings.push_back(std::move(words));
+  report.findings.insert(report.findings.end(), spectral.findings.begin(), spectral.findings.end());
   report.hidden_danger = hidden_danger(results, changes);
   const std::vector<Rater> judges = judges_of(results);
   for (Table& table : std::vector<Table>{rows_table(results, report.verdicts),
@@ -137,7 +144,7 @@ Report make_report(const Results& results) {
 }
 
 std::string to_text(const Report& report, bool colour) {
-  std::string out = one_line(report.title) + " (" + report.state + ")\n";
+  std::string out = one_line(report.title) + " (" + report.state + ")\n" + report.settings + "\n";
   for (const std::string& finding : report.findings) {
     out += "\n";
     for (const std::string& line : wrapped(finding)) out += line + "\n";

@@ -20,6 +20,7 @@ struct ReportRow {
 struct Report {
   std::string title;
   std::string state;                  // "complete: 99 of 99 units done" or what is missing
+  std::string settings;               // of the whole job, which two jobs must share to be compared
   bool complete = false;              // every unit done or failed
   std::vector<ReportRow> rows;        // as in the result file
   std::vector<Table> tables;          // as make_report adds them, only those with rows
@@ -47,8 +48,8 @@ std::string to_short_text(const Report& report, bool colour = false);
 // File name ("rows.csv") and contents, one for each table.
 std::map<std::string, std::string> to_csv(const Report& report);
 
-// {"title", "state", "complete", "findings", "tables": {id: [{key: value}]}, "models", "readings",
-// "verdicts"}; unknown values are null.
+// {"title", "state", "settings", "complete", "findings", "tables": {id: [{key: value}]}, "models",
+// "readings", "verdicts"}; unknown values are null.
 std::string to_json(const Report& report);
 
 }  // namespace brinkmap::audit

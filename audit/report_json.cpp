@@ -19,7 +19,10 @@ Json to_json(const Cell& cell) {
 }  // namespace
 
 std::string to_json(const Report& report) {
-  Json out{{"title", one_line(report.title)}, {"state", report.state}, {"complete", report.complete}};
+  Json out{{"title", one_line(report.title)},
+           {"state", report.state},
+           {"settings", report.settings},
+           {"complete", report.complete}};
   out["findings"] = report.findings;
   out["tables"] = Json::object();
   for (const Table& table : report.tables) {

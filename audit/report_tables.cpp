@@ -8,6 +8,7 @@
 #include "audit/row_builder.h"
 #include "audit/row_totals.h"
 #include "audit/stats.h"
+#include "audit/study.h"
 
 namespace brinkmap::audit {
 namespace {
@@ -113,6 +114,7 @@ Table heads_table(const Results& results) {
       row.add("experiment", "experiment", text_cell(e.id), Where::kBoth, true);
       row.add("row", "row", text_cell(plan.rows[r].label), Where::kBoth, true);
       row.add("seeds", "seeds", count_cell(missing < 0 ? -1 : e.seeds - missing));
+      row.add("n", "n", test_items_cell(results, e, r));
       row.add("seeds_missing", "", count_cell(missing), Where::kFiles);
       row.add("accuracy_mean", "right,\nmean",
               percent_cell(results.value<double>(p + "head_accuracy_mean", r), 1));

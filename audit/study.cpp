@@ -17,6 +17,15 @@ bool has_study(const schedule::Job& job) {
   return false;
 }
 
+Cell test_items_cell(const schedule::Results& results, const schedule::ExperimentSpec& e, std::uint32_t row) {
+  std::int64_t n = 0;
+  for (const std::int32_t count : results.at<std::int32_t>(e.id + "_cascade_confusion", row)) {
+    if (count < 0) return count_cell(-1);
+    n += count;
+  }
+  return marked_count(n);
+}
+
 Cell ratio_cell(std::int64_t k, std::int64_t n) {
   return k < 0 || n <= 0 ? Cell{"-", {}} : text_cell(fmt::format("{}/{}{}", k, n, few_mark(n)));
 }

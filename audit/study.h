@@ -21,6 +21,8 @@ struct RowOf {
   std::int32_t count(const std::string& what) const { return results.value<std::int32_t>(id + what, row); }
 };
 
+// Test items that decision heads are judged on in a row, marked where they are few; "-" before they are.
+Cell test_items_cell(const schedule::Results& results, const schedule::ExperimentSpec& e, std::uint32_t row);
 // "k/n", marked where n is small (few_mark), or "-" where one is not known.
 Cell ratio_cell(std::int64_t k, std::int64_t n);
 // One decimal and a sign, "+1.5"; "0.0" without one.

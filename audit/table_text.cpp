@@ -51,10 +51,11 @@ struct Layout {
   std::vector<std::size_t> columns, widths;
   bool two_lines = false;  // of heads
   std::size_t last_at = 0;
+  std::size_t gap = 2;  // blanks between columns
   bool breaks = false;  // whether the last column goes on below itself
 };
 
-// Takes from the widest column of names what the table is too wide.
+// Takes what the table is too wide from the gaps, where that is enough, else from the widest column of names.
 void fit_names(const Table& table, Layout& out) {
   if (out.columns.size() < 2) return;
   const std::size_t last = out.columns.size() - 1;
@@ -65,7 +66,12 @@ void fit_names(const Table& table, Layout& out) {
   const bool words = table.columns[out.columns[last]].left;
   std::size_t width = words ? std::min(out.widths[last], kLeastWords) : out.widths[last];
   for (std::size_t i = 0; i < last; ++i) width += out.widths[i] + 2;
-  if (widest == last || width <= kTextWidth) return;
+  if (width <= kTextWidth) return;
+  if (width - last <= kTextWidth) {
+    out.gap = 1;
+    return;
+  }
+  if (widest == last) return;
   const auto [upper, lower] = title_lines(table.columns[out.columns[widest]].title);
   const std::size_t least = std::max({kLeastNames, display_width(upper), display_width(lower)});
   std::size_t& names = out.widths[widest];
@@ -84,7 +90,7 @@ Layout lay_out(const Table& table) {
     out.widths.push_back(width);
   }
   fit_names(table, out);
-  for (std::size_t i = 0; i + 1 < out.widths.size(); ++i) out.last_at += out.widths[i] + 2;
+  for (std::size_t i = 0; i + 1 < out.widths.size(); ++i) out.last_at += out.widths[i] + out.gap;
   if (out.columns.empty() || !table.columns[out.columns.back()].left) return out;
   const std::size_t room = std::max(kLeastWords, kTextWidth - std::min(kTextWidth, out.last_at));
   out.breaks = out.widths.back() > room;
@@ -116,8 +122,8 @@ std::string to_text(const Table& table, bool colour) {
     for (std::size_t i = 0, at = 0; i < layout.columns.size(); ++i) {
       const std::size_t c = layout.columns[i], width = layout.widths[i];
       const Cell& cell = cell_of(c);
-      out += (i == 0 ? "" : "  ") + padded(cell, width, table.columns[c].left, colour);
-      at += (i == 0 ? 0 : 2) + width;
+      out += std::string(i == 0 ? 0 : layout.gap, ' ') + padded(cell, width, table.columns[c].left, colour);
+      at += (i == 0 ? 0 : layout.gap) + width;
       if (display_width(cell.text) <= width || i + 1 == layout.columns.size()) continue;
       end_line(out);
       out += std::string(at, ' ');

@@ -142,8 +142,15 @@ std::vector<double> task_scores(const Results& results, const Task& task, std::u
     case Measure::kPerplexity: {
       const auto count = results.at<std::int32_t>(p + "token_count", row);
       numbers("nll");
+      // Over the mean number of tokens, so that the mean over the texts is that over their tokens.
+      double tokens = 0, texts = 0;
+      for (const std::uint32_t i : task.items)
+        if (count[i] > 0) {
+          tokens += count[i];
+          ++texts;
+        }
       for (std::size_t k = 0; k < out.size(); ++k)
-        out[k] = count[task.items[k]] > 0 ? -out[k] / count[task.items[k]] : kNan;
+        out[k] = count[task.items[k]] > 0 ? -out[k] * texts / tokens : kNan;
       break;
     }
   }

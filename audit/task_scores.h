@@ -20,7 +20,7 @@ enum class Measure : std::uint8_t {
   kRougeL,        // 0..1
   kBertScore,
   kCoherence,
-  kPerplexity,  // minus the mean loss of a text's tokens, nat
+  kPerplexity,  // minus a text's loss over the mean tokens of a text, nat: the mean is that a token
 };
 
 // Whether a score is 0 or 1 only.

@@ -33,13 +33,20 @@ TEST(Table, BreaksALastColumnOfWordsWhereTheTerminalEnds) {
   EXPECT_EQ(to_text(t), "T\nname   why\na row  " + first + "\n       " + second + "\nb\n");
 }
 
-TEST(Table, PutsNamesThatAreTooLongOnALineOfTheirOwn) {
-  Table t{"t", "T", {{"a", "name", true}, {"b", "b"}, {"c", "c"}}, {}, {}};  // 101 columns at first
-  const std::string name(30, 'n'), wide(60, '7'), blanks(29, ' ');
+TEST(Table, TakesWhatItIsTooWideFromTheGapsFirst) {
+  Table t{"t", "T", {{"a", "name", true}, {"b", "b"}, {"c", "c"}}, {}, {}};  // 101 columns with gaps of two
+  const std::string name(30, 'n'), wide(60, '7');
   t.rows.push_back({text_cell(name), text_cell(wide), text_cell("1000000")});
-  t.rows.push_back({text_cell(name.substr(1)), text_cell(wide), text_cell("2")});
+  EXPECT_EQ(to_text(t), "T\nname" + std::string(86, ' ') + "b       c\n" + name + " " + wide + " 1000000\n");
+}
+
+TEST(Table, PutsNamesThatAreTooLongOnALineOfTheirOwn) {
+  Table t{"t", "T", {{"a", "name", true}, {"b", "b"}, {"c", "c"}}, {}, {}};  // 103 columns at first
+  const std::string name(32, 'n'), wide(60, '7'), blanks(29, ' ');
+  t.rows.push_back({text_cell(name), text_cell(wide), text_cell("1000000")});
+  t.rows.push_back({text_cell(name.substr(3)), text_cell(wide), text_cell("2")});
   EXPECT_EQ(to_text(t), "T\nname" + std::string(86, ' ') + "b        c\n" + name + "\n" + blanks + "  " +
-                            wide + "  1000000\n" + name.substr(1) + "  " + wide + "        2\n");
+                            wide + "  1000000\n" + name.substr(3) + "  " + wide + "        2\n");
 }
 
 TEST(Table, ColoursOnlyWhatIsAskedForAndKeepsTheColumns) {
