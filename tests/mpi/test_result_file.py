@@ -19,6 +19,7 @@ except ImportError as missing:
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import tiny_job  # noqa: E402
 
+NOTEBOOK = pathlib.Path(__file__).resolve().parents[2] / "jobs" / "notebooks" / "read_results.py"
 PROGRAM = sys.argv.pop(1)
 
 
@@ -44,6 +45,12 @@ class ResultFile(unittest.TestCase):
                 by_hand = (one.refusal_refusal.where(harmful) > 0).sum() / harmful.sum()
                 self.assertAlmostEqual(float(one.refusal_refusal_rate), float(by_hand), places=12)
                 self.assertEqual(int(one.refusal_harmful_n), 24)
+
+    def test_the_notebook_runs_on_it(self):
+        r = subprocess.run([sys.executable, NOTEBOOK, self.path], capture_output=True, text=True, timeout=60)
+        self.assertEqual(r.returncode, 0, r.stderr)
+        for words in ["3 rows", "bits_per_weight", "q4_k_m"]:
+            self.assertIn(words, r.stdout)
 
     def test_xarray_reads_the_votes(self):
         with xarray.open_dataset(self.path) as d:
