@@ -62,7 +62,7 @@ struct SearchResult {
 // The recipes that pass on the choosing items and may be judged by the held-out ones, smallest first. A
 // mixture is left out that is not larger than the one before by kLookStep at least, so that looks are not
 // spent on near twins of one that failed; the job's own recipes are few and all count.
-inline constexpr double kLookStep = 1.03;
+inline constexpr double kLookStep = 1.015;
 std::vector<std::size_t> to_look_at(const SearchResult& result, int looks);
 
 // The first of `order` that passes on the held-out items. Nothing when one is not decided before: the search
