@@ -1,7 +1,6 @@
 #include "mpi/prepare.h"
 
 #include <spdlog/spdlog.h>
-#include <yaml-cpp/yaml.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -9,7 +8,7 @@
 
 #include "mpi/facts_text.h"
 #include "mpi/prepare_judges.h"
-#include "mpi/read_text.h"
+#include "schedule/job_file.h"
 #include "schedule/nearest.h"
 #include "worker/chat_template.h"
 #include "worker/decoded.h"
@@ -24,34 +23,12 @@
 namespace brinkmap::mpi {
 namespace {
 
-// Whether the job's text is that of its file: a search writes the text of its stages itself.
-bool is_text_of_file(const schedule::Job& job) {
-  try {
-    return read_text(job.path) == job.text;
-  } catch (const InputError&) {
-    return false;
-  }
-}
-
-// "line 7: models[0].path". In a list: the line of the entry `word`, where there is one. `index` below 0: the
-// key stands in a map, not in a list of maps.
-std::string place_of(const schedule::Job& job, const std::string& part, int index, const std::string& key,
-                     const std::string& word = "") {
-  const std::string name = part + (index < 0 ? "" : "[" + std::to_string(index) + "]") + "." + key;
-  if (!is_text_of_file(job)) return name;
-  const YAML::Node root = YAML::Load(job.text);
-  const YAML::Node node = index < 0 ? root[part][key] : root[part][index][key];
-  int line = node.Mark().line;
-  for (const YAML::Node& entry : node)
-    if (entry.IsScalar() && entry.Scalar() == word) line = entry.Mark().line;
-  return "line " + std::to_string(line + 1) + ": " + name;
-}
-
 void check_files(const schedule::Job& job) {
   const auto need = [&job](const std::string& path, const char* part, int index, const char* key) {
     std::error_code error;
     if (!path.empty() && !std::filesystem::exists(path, error))
-      throw InputError(job.path, place_of(job, part, index, key), path + ": there is no such file");
+      throw InputError(job.path, schedule::place_in_file(job, part, index, key),
+                       path + ": there is no such file");
   };
   for (int m = 0; m < std::ssize(job.models); ++m) need(job.models[m].path, "models", m, "path");
   for (int s = 0; s < std::ssize(job.suites); ++s) {
@@ -71,13 +48,13 @@ void check_recipes(const schedule::Job& job) {
   for (int m = 0; m < std::ssize(job.models); ++m)
     for (const std::string& recipe : job.models[m].recipes)
       if (!worker::is_recipe(recipe))
-        throw InputError(job.path, place_of(job, "models", m, "recipes", recipe),
+        throw InputError(job.path, schedule::place_in_file(job, "models", m, "recipes", recipe),
                          schedule::unknown_name("recipe", worker::wrong_part(recipe), known));
   if (!job.calibration.file.empty()) return;
   for (int m = 0; m < std::ssize(job.models); ++m)
     for (const std::string& recipe : job.models[m].recipes)
       if (worker::needs_calibration(recipe))
-        throw InputError(job.path, place_of(job, "models", m, "recipes", recipe),
+        throw InputError(job.path, schedule::place_in_file(job, "models", m, "recipes", recipe),
                          "recipe '" + recipe + "' needs calibration text: give the job a key 'calibration'");
 }
 
