@@ -56,6 +56,8 @@ Check check_approvals(const Results& results, std::string item, std::string what
   if (c.value > c.limit) {
     c.verdict = Verdict::kFail;
     c.reason = words;
+  } else if (a.missing < 0) {
+    c.reason = "not reduced yet";
   } else if (a.missing > 0) {
     c.reason = fmt::format("{} {} without a result: {}", a.missing, missing_what, words);
   } else if (100 * a.invalid > kMostInvalidPercent * a.n &&

@@ -265,6 +265,15 @@ TEST(Gate, ReviewsAFallByTheSameTestThatItPrints) {
   EXPECT_THAT(judge(r, 2).reason, HasSubstr("at 90 %, one-sided p = 0.062)"));
 }
 
+TEST(Gate, IsUndecidedWhereItIsNotKnownWhatIsMissing) {
+  Results r = sample::finished();
+  reduce(r);
+  const std::int32_t unknown = -1;
+  r.set_row("decisions_missing", 1, std::as_bytes(std::span(&unknown, 1)));
+  EXPECT_EQ(generated(judge(r, 1)).verdict, Verdict::kUndecided);
+  EXPECT_EQ(generated(judge(r, 1)).reason, "not reduced yet");
+}
+
 TEST(Gate, SaysHowManyMoreChecksDecide) {
   sample::Answers answers;
   answers.refusal = [](std::uint32_t row, std::uint32_t i) { return i % 2 == 0 && row != 2 ? 2 : 0; };
